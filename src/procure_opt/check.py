@@ -1,0 +1,872 @@
+"""An award checked again from the bids, by code that shares nothing with the program that found it.
+
+Every accepted bid is taken apart into its lots; quantities, prices, discounts, costs, shares and every constraint are
+added up again from those parts. Nothing the award says of itself is believed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from procure_opt.tender import Tender
+
+if TYPE_CHECKING:
+    from procure_opt.award import Award
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+# Tolerances. Shares, indices, fractions, quantities and scores: one part in a thousand million. Money: a millionth of
+# the money unit where every amount is a whole number of units, else (parts of bids, discounts) 1e-9 of the cost.
+RELATIVE = 1e-9
+OF_A_UNIT = 1e-6
+REFILL_STEPS = 100_000  # the search of `Resilient` gives up beyond so many steps
+
+
+class Violation(NamedTuple):
+    """One thing that is wrong with an award: the rule broken, where, by how much, and a sentence."""
+
+    rule: str
+    where: str
+    amount: float
+    message: str
+
+    def __str__(self) -> str:
+        where = f" ({self.where})" if self.where else ""
+        return f"{self.rule}{where}: {self.message}"
+
+
+class Excess(NamedTuple):
+    """By how much a constraint is exceeded at one place, in the unit its penalty is charged in."""
+
+    where: str
+    amount: float
+    message: str
+
+
+class NotChecked(Exception):
+    """A constraint that this code cannot decide, with the reason."""
+
+
+Twin = Callable[["Facts", Any, Mask, str], Iterable[Excess]]
+
+
+def check(award: Award) -> list[Violation]:
+    """Every rule an award breaks and every number in it that is wrong; an empty list if there is none.
+
+    The bids are walked one by one: they stand in the tender, once, unchanged, at an admissible fraction, and exclude
+    each other where an `xor` label says so; each lot's demand is met exactly,
+
+        Σ_b quantity_bl · fraction_b + demand_l · in_house_l + demand_l · unawarded_l = demand_l;
+
+    discounts, net prices, cost, objective, the table by bidder and the concentration index are computed again; every
+    constraint of the policy is held against its twin in `TWINS`. What soft constraints charge must be what the award
+    declares; what it declares is no violation.
+
+    Args:
+        award: An award, also one changed by hand.
+
+    Returns:
+        Violations, each with `rule`, `where`, `amount` and `message`; `str` of one is a sentence. A constraint without
+        a twin, or one too large for its twin, is listed as "not independently checked", with a NaN amount.
+
+    >>> import procure_opt as po
+    >>> tender = po.Tender([{"lot": "A"}], [{"bid": "b1", "bidder": "X", "lots": "A", "price": 7},
+    ...                                     {"bid": "b2", "bidder": "Y", "lots": "A", "price": 9}])
+    >>> award = po.award(tender)
+    >>> po.check(award)
+    []
+    >>> import dataclasses
+    >>> print(po.check(dataclasses.replace(award, cost=6.0))[0])
+    cost: it is 7, the award says 6
+    """
+    facts = Facts.of(award)
+    return [*facts.problems, *_coverage(facts), *_constraints(facts), *_numbers(facts)]
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What an award comes to, added up from its accepted bids; money in money units.
+
+    `bid` holds the rows of the accepted bids in `tender.bids`, `fraction` how much of each is accepted; `own` and `left`
+    the parts of each lot done in-house and left unawarded. `at`, `lot`, `part` have one entry for each lot of each
+    accepted bid: which accepted bid, which lot, and how much of the lot's demand it takes.
+    """
+
+    award: Any
+    tender: Tender
+    bid: Places
+    fraction: Floats
+    own: Floats
+    left: Floats
+    problems: tuple[Violation, ...]
+
+    @staticmethod
+    def of(award: Any) -> Facts:
+        """Read the award's tables; what cannot be read is a problem, and is left out."""
+        problems: list[Violation] = []
+        tender = _field(award, problems)
+        bid, fraction = _accepted(award, tender, problems)
+        own = _in_house(award, tender, problems)
+        facts = Facts(award, tender, bid, fraction, own, np.zeros(len(own)), ())
+        left = _unawarded(facts, problems)
+        return Facts(award, tender, bid, fraction, own, left, tuple(problems))
+
+    # ---- the parts of the accepted bids -------------------------------------------------------------------
+
+    @cached_property
+    def count(self) -> Places:
+        """The number of lots of each accepted bid."""
+        return np.diff(self.tender.quantity.indptr)[self.bid]
+
+    @cached_property
+    def at(self) -> Places:
+        """The accepted bid of each part."""
+        return np.repeat(np.arange(len(self.bid)), self.count)
+
+    @cached_property
+    def entry(self) -> Places:
+        """Where each part stands among the tender's quantities."""
+        first = self.tender.quantity.indptr[self.bid]
+        within = np.arange(len(self.at)) - np.repeat(np.cumsum(self.count) - self.count, self.count)
+        return np.repeat(first, self.count) + within
+
+    @cached_property
+    def lot(self) -> Places:
+        """The lot of each part."""
+        return self.tender.quantity.indices[self.entry].astype(np.intp)
+
+    @cached_property
+    def units(self) -> Floats:
+        """The quantity of each part."""
+        return np.asarray(self.tender.quantity.data[self.entry] * self.fraction[self.at])
+
+    @cached_property
+    def part(self) -> Floats:
+        """The share of its lot's demand that each part takes."""
+        return self.units / self.tender.demand[self.lot]
+
+    @cached_property
+    def split(self) -> Floats:
+        """How each accepted bid's price divides over its parts: by estimate; NaN where that cannot be said."""
+        worth = self.tender.estimate[self.lot] * self.tender.quantity.data[self.entry] / self.tender.demand[self.lot]
+        whole = self.sum(worth)[self.at]
+        share = np.divide(worth, whole, out=np.full(len(worth), np.nan), where=whole > 0)
+        return np.where(self.count[self.at] == 1, 1.0, share)
+
+    def sum(self, values: Floats) -> Floats:
+        """Values of parts added up by accepted bid."""
+        return np.bincount(self.at, weights=values, minlength=len(self.bid))
+
+    def inside(self, lots: Mask, values: Floats, whole: Floats) -> Floats:
+        """What of an amount (in all, and by part) belongs to these lots; needs no split where none or all of it does."""
+        here = self.sum(lots[self.lot].astype(float))
+        partly = self.sum(np.where(lots[self.lot], values, 0.0))
+        return np.where(here == self.count, whole, np.where(here == 0, 0.0, partly))
+
+    # ---- money --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def price(self) -> Floats:
+        """Price · fraction of each accepted bid, before discounts and fixed charges."""
+        return self.tender.price[self.bid] * self.fraction
+
+    @cached_property
+    def off(self) -> tuple[tuple[Mask, Floats], ...]:
+        """For each discount schedule its lots, and what it takes off each accepted bid."""
+        return tuple(self._off(schedule) for schedule in self.tender.schedules)
+
+    def _off(self, schedule: Any) -> tuple[Mask, Floats]:
+        covers = np.isin(np.arange(len(self.tender.demand)), schedule.lots)
+        mine = self.bidder == schedule.bidder
+        spend = np.where(mine, self.inside(covers, self.split * self.price[self.at], self.price), 0.0)
+        counted = mine[self.at] & covers[self.lot]
+        match schedule.measure:
+            case "lots":
+                reached = float(len(np.unique(self.lot[counted])))
+            case "quantity":
+                reached = float(self.units[counted].sum())
+            case _:
+                reached = float(spend.sum())
+        total = float(spend.sum())
+        off = min(_discount(schedule, reached, total), total)
+        return covers, spend * (off / total) if total > 0 else spend
+
+    @cached_property
+    def net(self) -> Floats:
+        """What each accepted bid is paid: price · fraction + fixed charge − its part of the discounts."""
+        return self.price + self.tender.fixed[self.bid] - sum((off for _, off in self.off), np.zeros(len(self.bid)))
+
+    def paid(self, lots: Mask) -> Floats:
+        """What of each accepted bid's net price belongs to these lots; discounts belong to the lots they are given on."""
+        gross = self.price + self.tender.fixed[self.bid]
+        paid = self.inside(lots, self.split * gross[self.at], gross)
+        for covers, off in self.off:
+            covered = self.inside(covers, self.split, np.ones(len(self.bid)))
+            both = self.inside(covers & lots, self.split, np.ones(len(self.bid)))
+            paid = paid - off * np.divide(both, covered, out=np.zeros(len(off)), where=off > 0)
+        return paid
+
+    def in_house_cost(self, lots: Mask) -> float:
+        """The cost of what is done in-house on these lots."""
+        done = lots & (self.own > 0)
+        return float((self.own[done] * self.tender.in_house[done]).sum())
+
+    # ---- shares and counts --------------------------------------------------------------------------------
+
+    @cached_property
+    def bidder(self) -> Places:
+        """The bidder of each accepted bid."""
+        return self.tender.bidder_of[self.bid]
+
+    @cached_property
+    def every_lot(self) -> Mask:
+        """All lots."""
+        return np.ones(len(self.tender.demand), dtype=bool)
+
+    @cached_property
+    def _entities(self) -> dict[tuple[str, bool], tuple[Any, Any]]:
+        return {}
+
+    def entities(self, per: str, *, winners: bool = False) -> tuple[NDArray[np.object_], Any]:
+        """Names of the entities, and the weight of each bidder in each (entities × bidders)."""
+        if (per, winners) not in self._entities:
+            names, weight = self.tender.groups(per, winners=winners)
+            self._entities[per, winners] = names, weight.T.tocsr()
+        return self._entities[per, winners]
+
+    def amount(self, of: str, lots: Mask) -> Floats:
+        """What each accepted bid takes of a measure within these lots."""
+        if of == "spend":
+            return self.paid(lots)
+        return self.sum(np.where(lots[self.lot], _of_lots(self.tender, of)[self.lot] * self.part, 0.0))
+
+    def won(self, of: str, lots: Mask) -> Floats:
+        """The same by bidder."""
+        return np.bincount(self.bidder, weights=self.amount(of, lots), minlength=len(self.tender.bidder_names))
+
+    def held(self, column: str | None, of: str) -> Floats:
+        """What each bidder holds elsewhere already."""
+        if column is None:
+            return np.zeros(len(self.tender.bidder_names))
+        held = self.tender.bidders[column].to_numpy(dtype=float)
+        return held / self.tender.money_unit if of == "spend" else held
+
+    def total(self, rule: Any, lots: Mask) -> float:
+        """What a share is a share of: all lots in scope, or what bidders win; with all that is held elsewhere."""
+        held = float(self.held(rule.existing, rule.of).sum())
+        if rule.base == "awarded" or rule.of == "spend":
+            own = self.in_house_cost(lots) if rule.base == "scope" else 0.0
+            return float(self.amount(rule.of, lots).sum()) + own + held
+        return float(_of_lots(self.tender, rule.of)[lots].sum()) + held
+
+    def shares(self, rule: Any, lots: Mask) -> tuple[NDArray[np.object_], Floats]:
+        """The share of each entity; all 0 of a total of 0."""
+        names, weight = self.entities(rule.per)
+        amount = weight @ (self.won(rule.of, lots) + self.held(rule.existing, rule.of))
+        total = self.total(rule, lots)
+        return names, amount / total if total != 0 else amount * 0.0
+
+    def touching(self, lots: Mask) -> Mask:
+        """Which accepted bids have a part in these lots."""
+        return self.sum(lots[self.lot].astype(float)) > 0
+
+    def present(self, per: str, lots: Mask, *, winners: bool) -> tuple[NDArray[np.object_], Mask]:
+        """Which entities have an accepted bid in these lots."""
+        names, weight = self.entities(per, winners=winners)
+        there = np.bincount(self.bidder[self.touching(lots)], minlength=weight.shape[1]) > 0
+        return names, (weight > 0) @ there.astype(float) > 0
+
+    def lots_held(self, per: str, lots: Mask) -> tuple[NDArray[np.object_], Floats]:
+        """In how many different of these lots each entity has an accepted bid."""
+        names, weight = self.entities(per)
+        here = lots[self.lot]
+        pairs = np.unique(self.bidder[self.at[here]] * len(lots) + self.lot[here])
+        who, lot = np.divmod(pairs, len(lots))
+        theirs = weight.tocsc()[:, who].tocoo()
+        both = np.unique(theirs.row.astype(np.intp) * len(lots) + lot[theirs.col])
+        return names, np.bincount(both // len(lots), minlength=len(names)).astype(float)
+
+    def switches(self, column: str, lots: Mask) -> Mask:
+        """Lots of the scope whose incumbent does not hold all of them; in-house and unawarded are switches."""
+        incumbent = _texts(self.tender.lots[column])
+        same = self.tender.bidder_names[self.bidder[self.at]] == incumbent[self.lot]
+        held = np.bincount(self.lot[same], weights=self.part[same], minlength=len(lots))
+        return np.asarray(lots & (incumbent != "") & (held < 1 - RELATIVE))
+
+    # ---- what the policy makes of it ----------------------------------------------------------------------
+
+    @cached_property
+    def verdicts(self) -> tuple[tuple[Any, tuple[Excess, ...], str], ...]:
+        """Each constraint, where it is exceeded, and why it could not be checked ("" if it was)."""
+        return tuple((rule, *_verdict(self, rule)) for rule in self.award.policy.constraints)
+
+    def money(self, units: float) -> float:
+        """The tolerance on an amount of money units."""
+        exact = units == np.rint(units)
+        return OF_A_UNIT + 4 * np.spacing(abs(units)) if exact else max(OF_A_UNIT, RELATIVE * abs(units))
+
+
+def _discount(schedule: Any, reached: float, spend: float) -> float:
+    """What a schedule takes off: of the highest threshold reached, or of every band."""
+    tiers = list(zip(schedule.thresholds, schedule.percents, schedule.amounts))
+    # A threshold is reached up to rounding: quantities and parts of prices may be sums of fractions.
+    met = [tier for tier in tiers if reached >= tier[0] - RELATIVE * max(1.0, tier[0])]
+    if not met:
+        return 0.0
+    if schedule.kind == "all_units":
+        return float(met[-1][1] * spend + met[-1][2])
+    off = sum(amount for _, _, amount in met)
+    ends = [tier[0] for tier in met[1:]] + [reached]
+    bands = [percent * max(0.0, end - threshold) for (threshold, percent, _), end in zip(met, ends)]
+    return float(off + (sum(bands) * spend / reached if reached > 0 else 0.0))
+
+
+def _of_lots(tender: Tender, of: str) -> Floats:
+    """What each lot counts in a measure."""
+    return np.ones(len(tender.demand)) if of == "lots" else tender.lots[of].to_numpy(dtype=float)
+
+
+def _texts(column: pd.Series) -> NDArray[np.object_]:
+    return np.array(["" if pd.isna(value) else str(value) for value in column], dtype=object)
+
+
+# ---- the award's own tables -------------------------------------------------------------------------------
+
+
+def _field(award: Any, problems: list[Violation]) -> Tender:
+    """The tender as it is evaluated: quality derived from scores, bids on lots with too few bidders set aside.
+
+    Setting a bid on a thin lot aside takes a bidder from its other lots, so lots are counted until nothing changes.
+    """
+    tender, policy = award.tender.scored(award.policy.quality_weights), award.policy
+    bids = tender.quantity.tocoo()
+    bid, lot = bids.coords
+    alive = np.ones(len(tender.price), dtype=bool)
+    while True:
+        pairs = np.unique(lot[alive[bid]] * (len(tender.bidder_names) + 1) + tender.bidder_of[bid[alive[bid]]])
+        thin = np.bincount(pairs // (len(tender.bidder_names) + 1), minlength=len(tender.demand)) < policy.min_bidders
+        gone = np.unique(bid[thin[lot] & alive[bid]])
+        if not len(gone):
+            break
+        alive[gone] = False
+    for one in np.flatnonzero(thin) if policy.few_bidders == "fail" else ():
+        message = f"fewer than {policy.min_bidders} bidders sent valid bids, and the policy then lets the tender fail"
+        problems.append(Violation("min_bidders", f"lot {tender.lot_names[one]}", math.nan, message))
+    aside = f"a lot of it has fewer than {policy.min_bidders} bidders"
+    return tender.set_aside({int(gone): aside for gone in np.flatnonzero(~alive)})
+
+
+def _accepted(award: Any, tender: Tender, problems: list[Violation]) -> tuple[Places, Floats]:
+    """The accepted bids' rows in the tender and their fractions; every row must be a valid bid, unchanged, once."""
+    place = {name: row for row, name in enumerate(tender.bid_names)}
+    rejected = dict(zip(tender.rejected["bid"], tender.rejected["reason"]))
+    table, offered = award.bids, tender.bids
+    rows: dict[int, float] = {}
+    for name, fraction in zip(table["bid"], table["fraction"]):
+        if name not in place:
+            reason = f"it was rejected: {rejected[name]}" if name in rejected else "there is no such bid"
+            problems.append(Violation("accepted bids", f"bid {name}", math.nan, reason))
+        elif place[name] in rows:
+            problems.append(Violation("accepted bids", f"bid {name}", math.nan, "it stands more than once"))
+        else:
+            rows[place[name]] = float(fraction)
+    known = table["bid"].isin(offered["bid"])
+    mine = offered.set_index("bid").reindex(table["bid"][known])
+    for column in mine.columns.intersection(table.columns):
+        given, true = table.loc[known, column].to_numpy(), mine[column].to_numpy()
+        changed = (given != true) & ~(pd.isna(given) & pd.isna(true))
+        for name, said, is_so in zip(mine.index[changed], given[changed], true[changed]):
+            message = f"{column} is {is_so}, the award says {said}"
+            problems.append(Violation("accepted bids", f"bid {name}", math.nan, message))
+    bid = np.array(list(rows), dtype=np.intp)
+    fraction = np.array(list(rows.values()), dtype=float)
+    for row in np.flatnonzero(~((fraction >= tender.min_fraction[bid] - RELATIVE) & (fraction <= 1 + RELATIVE))):
+        least = tender.min_fraction[bid[row]]
+        allowed = "it must be 1" if least == 1 else f"it must be 0 or from {least:g} to 1"
+        if fraction[row] != 0:
+            where = f"bid {tender.bid_names[bid[row]]}"
+            problems.append(Violation("fractions", where, float(fraction[row]), f"{fraction[row]:g} of it: {allowed}"))
+    some = (fraction != 0) & ~np.isnan(fraction)
+    return bid[some], fraction[some]
+
+
+def _in_house(award: Any, tender: Tender, problems: list[Violation]) -> Floats:
+    """The part of each lot done in-house; only lots that can be, whole unless divisible bids touch the lot."""
+    own = np.zeros(len(tender.demand))
+    place = {name: row for row, name in enumerate(tender.lot_names)}
+    shared = _shared(tender)
+    for name, fraction, cost in zip(*(award.in_house[column] for column in ("lot", "fraction", "cost"))):
+        wrong = Violation("in-house", f"lot {name}", math.nan, "")
+        lot = place.get(name)
+        if lot is None:
+            problems.append(wrong._replace(message="there is no such lot"))
+            continue
+        if own[lot]:
+            problems.append(wrong._replace(message="it stands more than once"))
+        own[lot] += fraction
+        if np.isnan(tender.in_house[lot]):
+            problems.append(wrong._replace(message="it cannot be done in-house: no in_house cost is given"))
+            own[lot] = 0.0  # the lot then counts as not covered, and its cost as unknown
+            continue
+        if not (0 < fraction <= 1 + RELATIVE) or (fraction < 1 - RELATIVE and not shared[lot]):
+            allowed = "a part above 0 and at most 1" if shared[lot] else "the whole lot"
+            problems.append(wrong._replace(amount=float(fraction), message=f"{fraction:g} of it: it must be {allowed}"))
+        due = fraction * tender.in_house[lot]
+        if not abs(cost / tender.money_unit - due) <= max(OF_A_UNIT, RELATIVE * due):
+            due *= tender.money_unit
+            problems.append(
+                wrong._replace(amount=cost - due, message=f"it costs {due:.15g}, the award says {cost:.15g}")
+            )
+    return own
+
+
+def _unawarded(facts: Facts, problems: list[Violation]) -> Floats:
+    """The part of each lot left unawarded: what nothing fills of the lots the award lists, if a Cover allows them."""
+    tender, award = facts.tender, facts.award
+    allowed = np.zeros(len(tender.demand), dtype=bool)
+    for rule in award.policy.constraints:
+        if type(rule).__name__ == "Cover":
+            allowed |= tender.scope(rule.lots)
+    filled = np.bincount(facts.lot, weights=facts.part, minlength=len(allowed)) + facts.own
+    left, shared = np.zeros(len(allowed)), _shared(tender)
+    place = {name: row for row, name in enumerate(tender.lot_names)}
+    for name in award.unawarded:
+        lot = place.get(name)
+        if lot is None:
+            problems.append(Violation("unawarded", f"lot {name}", math.nan, "there is no such lot"))
+        elif not allowed[lot]:
+            problems.append(Violation("unawarded", f"lot {name}", math.nan, "no Cover lets it stay unawarded"))
+        elif filled[lot] >= 1 - RELATIVE:
+            problems.append(Violation("unawarded", f"lot {name}", math.nan, "it is filled, and listed as unawarded"))
+        else:
+            left[lot] = 1.0 - filled[lot] if shared[lot] else 1.0
+    return left
+
+
+def _shared(tender: Tender) -> Mask:
+    """Lots that divisible bids touch: only there can a part go one way and a part another."""
+    divisible = np.flatnonzero(tender.min_fraction < 1)
+    return np.isin(np.arange(len(tender.demand)), tender.quantity[divisible].indices)
+
+
+# ---- the rules every award obeys --------------------------------------------------------------------------
+
+
+def _coverage(facts: Facts) -> Iterator[Violation]:
+    """Demand met exactly, and exclusive bids."""
+    tender = facts.tender
+    filled = np.bincount(facts.lot, weights=facts.part, minlength=len(tender.demand)) + facts.own + facts.left
+    for lot in np.flatnonzero(~(np.abs(filled - 1) <= RELATIVE)):
+        units, demand = filled[lot] * tender.demand[lot], tender.demand[lot]
+        message = (
+            f"{units:g} of a demand of {demand:g} is filled" if facts.left[lot] == 0 else "it is listed as unawarded"
+        )
+        yield Violation("coverage", f"lot {tender.lot_names[lot]}", float(units - demand), message)
+    group = tender.xor_group[facts.bid]
+    for one in np.flatnonzero(np.bincount(group[group >= 0]) > 1) if (group >= 0).any() else ():
+        names = ", ".join(tender.bid_names[facts.bid[group == one]])
+        yield Violation("xor", f"bids {names}", float((group == one).sum() - 1), "they exclude each other")
+
+
+# ---- constraints ------------------------------------------------------------------------------------------
+
+
+def _constraints(facts: Facts) -> Iterator[Violation]:
+    """Hard constraints that are exceeded, and soft ones that are exceeded by another amount than declared."""
+    for rule, found, unchecked in facts.verdicts:
+        name = type(rule).__name__
+        if unchecked:
+            yield Violation(name, "", math.nan, f"not independently checked{unchecked}")
+        elif getattr(rule, "penalty", None) is None:
+            yield from (Violation(name, *excess) for excess in found)
+
+
+def _verdict(facts: Facts, rule: Any) -> tuple[tuple[Excess, ...], str]:
+    twin = TWINS.get(type(rule).__name__)
+    if twin is None:
+        return (), ": there is no twin of it"
+    try:
+        return tuple(_everywhere(facts, rule, twin)), ""
+    except NotChecked as reason:
+        return (), f": {reason}"
+
+
+def _everywhere(facts: Facts, rule: Any, twin: Twin) -> Iterator[Excess]:
+    """What a twin finds in every scope of a rule."""
+    lots = facts.tender.scope(getattr(rule, "lots", None))
+    each = getattr(rule, "each", None)
+    if each is None:
+        yield from twin(facts, rule, lots, "")
+        return
+    values = facts.tender.lots[each]
+    for value in values[lots].unique():
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        for where, amount, message in twin(facts, rule, lots & (values == value).to_numpy(), text):
+            yield Excess(", ".join(filter(None, [where, f"{each} {text}"])), amount, message)
+
+
+def _budget(facts: Facts, rule: Any, lots: Mask, value: str) -> Iterator[Excess]:
+    """Σ net prices + in-house cost ≤ amount."""
+    amount = (
+        {str(key): money for key, money in rule.amount.items()}[value] if hasattr(rule.amount, "items") else rule.amount
+    )
+    unit = facts.tender.money_unit
+    spent = float(facts.paid(lots).sum()) + facts.in_house_cost(lots)
+    if not spent <= amount / unit + facts.money(spent):
+        yield Excess("", spent * unit - amount, f"{spent * unit:.15g} is spent, {amount:.15g} allowed")
+
+
+def _min_quality(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Quality of each bid, or its mean, at least `score`."""
+    return _between(facts, facts.tender.quality[facts.bid], rule.score, None, rule.across, lots, "quality")
+
+
+def _attribute_bound(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """A column of the bids or bidders, of each bid or in the mean, between its bounds."""
+    table, rows = facts.tender.bids, facts.bid
+    if rule.column not in table.columns:
+        table, rows = facts.tender.bidders, facts.bidder
+    values = table[rule.column].to_numpy(dtype=float)[rows]
+    return _between(facts, values, rule.at_least, rule.at_most, rule.across, lots, rule.column)
+
+
+def _between(
+    facts: Facts, values: Floats, low: float | None, high: float | None, across: str, lots: Mask, what: str
+) -> Iterator[Excess]:
+    here = facts.touching(lots)
+    names = [f"bid {name}" for name in facts.tender.bid_names[facts.bid[here]]]
+    values = values[here]
+    if across == "award":
+        weight = facts.amount("estimate", lots)[here]
+        values = np.array([(weight * values).sum() / weight.sum()]) if (weight != 0).any() else np.empty(0)
+        names, what = [""], f"mean {what}"
+    slack = RELATIVE * np.maximum(1.0, np.abs(values))
+    for i in np.flatnonzero(~(values >= low - slack)) if low is not None else ():
+        yield Excess(names[i], float(low - values[i]), f"{what} is {values[i]:.9g}, at least {low:g} is asked for")
+    for i in np.flatnonzero(~(values <= high + slack)) if high is not None else ():
+        yield Excess(names[i], float(values[i] - high), f"{what} is {values[i]:.9g}, at most {high:g} is allowed")
+
+
+def _max_share(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """(amount_g + existing_g) / (total + Σ existing) ≤ share, in percentage points."""
+    names, share = facts.shares(rule, lots)
+    for g in np.flatnonzero(~(share <= rule.share + RELATIVE)):
+        message = f"{100 * share[g]:.9g} % of {rule.of}, {100 * rule.share:.9g} % is allowed"
+        yield Excess(str(names[g]), float(100 * (share[g] - rule.share)), message)
+
+
+def _min_share(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Σ chosen (amount + existing) / (total + Σ existing) ≥ share; a consortium is chosen by its own row."""
+    chosen = facts.tender.among_bidders(rule.bidders)
+    total = facts.total(rule, lots)
+    theirs = float((facts.won(rule.of, lots) + facts.held(rule.existing, rule.of))[chosen].sum())
+    share = theirs / total if total != 0 else rule.share  # a share of nothing is as good as any
+    if not share >= rule.share - RELATIVE:
+        message = f"{100 * share:.9g} % of {rule.of}, at least {100 * rule.share:.9g} % is asked for"
+        yield Excess("", 100 * (rule.share - share), message)
+
+
+def _max_lots(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Different lots held + lots held elsewhere ≤ n."""
+    names, held = facts.lots_held(rule.per, lots)
+    held = held + facts.entities(rule.per)[1] @ facts.held(rule.existing, "lots")
+    for g in np.flatnonzero(~(held <= rule.n + RELATIVE)):
+        yield Excess(str(names[g]), float(held[g] - rule.n), f"{held[g]:g} lots, {rule.n:g} are allowed")
+
+
+def _min_winners(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Different winners ≥ n; a consortium is one."""
+    count = int(facts.present(rule.per, lots, winners=True)[1].sum())
+    if count < rule.n:
+        yield Excess("", float(rule.n - count), f"{count} winners, at least {rule.n:g} are asked for")
+
+
+def _max_winners(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Different winners ≤ n; a consortium is one."""
+    count = int(facts.present(rule.per, lots, winners=True)[1].sum())
+    if count > rule.n:
+        yield Excess("", float(count - rule.n), f"{count} winners, {rule.n:g} are allowed")
+
+
+def _max_hhi(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Σ share² ≤ index, in hundredths."""
+    _names, share = facts.shares(rule, lots)
+    index = float((share**2).sum())
+    if not index <= rule.index + RELATIVE:
+        yield Excess("", 100 * (index - rule.index), f"the index is {index:.9g}, {rule.index:g} is allowed")
+
+
+def _min_award(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """An entity that wins anything wins at least `amount`."""
+    unit = facts.tender.money_unit if rule.of == "spend" else 1.0
+    names, there = facts.present(rule.per, lots, winners=False)
+    if rule.of == "lots":
+        _names, amount = facts.lots_held(rule.per, lots)
+    else:
+        amount = facts.entities(rule.per)[1] @ facts.won(rule.of, lots) * unit
+    for g in np.flatnonzero(there & ~(amount >= rule.amount - RELATIVE * max(1.0, abs(rule.amount)))):
+        message = f"wins {amount[g]:.9g} of {rule.of}: at least {rule.amount:g} or nothing"
+        yield Excess(str(names[g]), 1.0, message)
+
+
+def _capacity(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Σ quantity ≤ the room of the entity's bidders together; consortia add none, a blank is no bound."""
+    room = facts.tender.bidders[rule.column].to_numpy(dtype=float)
+    alone = _texts(facts.tender.bidders["members"]) == ""
+    names, weight = facts.entities(rule.per)
+    units = weight @ facts.won("demand", lots)
+    for g in np.flatnonzero(units > 0):
+        row = weight[[g]].tocoo()
+        theirs = room[row.col[(row.data > 0) & alone[row.col]]]
+        limit = float(theirs.sum()) if len(theirs) else math.nan
+        if units[g] > limit + RELATIVE * max(1.0, limit):
+            yield Excess(str(names[g]), units[g] - limit, f"{units[g]:.9g} units, there is room for {limit:.9g}")
+
+
+def _separate(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Nobody wins on both sides."""
+    names, first = facts.present(rule.per, lots & facts.tender.scope(rule.first), winners=False)
+    _names, second = facts.present(rule.per, lots & facts.tender.scope(rule.second), winners=False)
+    for g in np.flatnonzero(first & second):
+        yield Excess(str(names[g]), 1.0, "wins on both sides")
+
+
+def _together(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """One entity, or in-house, takes all the lots."""
+    names, weight = facts.entities(rule.per, winners=True)
+    all_of_it = lots.sum() * (1 - RELATIVE)
+    alike = (weight > 0).astype(float) @ facts.won("lots", lots)
+    if not ((alike >= all_of_it).any() or facts.own[lots].sum() >= all_of_it or facts.left[lots].sum() >= all_of_it):
+        who = [str(name) for name in names[alike > 0]] + ["in-house"] * bool(facts.own[lots].any())
+        yield Excess("", 1.0, f"the lots are parted: {', '.join(who)}")
+
+
+def _keep_incumbents(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Lots that leave their incumbent ≤ max_switches."""
+    gone = facts.switches(rule.column, lots)
+    if gone.sum() > rule.max_switches:
+        message = (
+            f"{gone.sum()} lots leave their incumbent, {rule.max_switches:g} may: {_some(facts.tender.lot_names[gone])}"
+        )
+        yield Excess("", float(gone.sum() - rule.max_switches), message)
+
+
+def _exclude(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """No accepted bid matches all the filters."""
+    match = facts.tender.among_bidders(rule.bidders)[facts.bidder] & facts.touching(lots)
+    match &= _among(facts.tender.bids, rule.bids)[facts.bid]
+    for name in facts.tender.bid_names[facts.bid[match]]:
+        yield Excess(f"bid {name}", 1.0, "it is excluded")
+
+
+def _require(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Every bid, bidder or lot asked for is let."""
+    tender, here = facts.tender, facts.touching(lots)
+    if rule.bids is not None:
+        for name in () if hasattr(rule.bids, "items") else rule.bids:
+            if name not in tender.bid_names:
+                yield Excess(f"bid {name}", 1.0, "it is required, and no valid bid")
+        asked = _among(tender.bids, rule.bids) & (np.asarray(tender.quantity @ lots.astype(float)) > 0)
+        for name in tender.bid_names[asked & ~np.isin(np.arange(len(asked)), facts.bid[here])]:
+            yield Excess(f"bid {name}", 1.0, "it is required, and not accepted")
+    if rule.bidders is not None:
+        asked = tender.among_bidders(rule.bidders)
+        for name in tender.bidder_names[asked & ~np.isin(np.arange(len(asked)), facts.bidder[here])]:
+            yield Excess(str(name), 1.0, "an award to it is required")
+    if rule.bids is None and rule.bidders is None:
+        let = np.bincount(facts.lot, weights=facts.part, minlength=len(lots)) >= 1 - RELATIVE
+        for name in tender.lot_names[lots & ~let]:
+            yield Excess(f"lot {name}", 1.0, "it must be let to bidders")
+
+
+def _cover(facts: Facts, _rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Lots of the scope that stay unawarded."""
+    for lot in np.flatnonzero(lots & (facts.left > RELATIVE)):
+        yield Excess(f"lot {facts.tender.lot_names[lot]}", float(facts.left[lot]), "it stays unawarded")
+
+
+def _resilient(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
+    """Replacing any one winner costs at most `max_extra_cost` more than its contracts."""
+    unit = facts.tender.money_unit
+    for winner in np.unique(facts.bidder[facts.touching(lots)]):
+        name = str(facts.tender.bidder_names[winner])
+        again = _refill(facts, winner)
+        extra = (again - float(facts.net[facts.bidder == winner].sum())) * unit
+        if math.isinf(again):
+            yield Excess(name, math.inf, "nothing can replace its contracts")
+        elif not extra <= rule.max_extra_cost + unit * facts.money(again):
+            yield Excess(name, extra - rule.max_extra_cost, f"to replace it costs {extra:.15g} more")
+
+
+def _refill(facts: Facts, winner: int) -> float:
+    """The least money that fills a winner's lots again, by other bids and in-house; infinite if nothing does.
+
+    Dynamic programme over (quantities still missing, xor labels used): lot by lot, each bid that starts there is taken
+    or not, then in-house fills what it may, and what is still not full is dropped.
+    """
+    tender = facts.tender
+    gone = facts.bidder == winner
+    lost = gone[facts.at]
+    need = np.bincount(facts.lot[lost], weights=facts.units[lost], minlength=len(tender.demand))
+    lots = np.flatnonzero(need > 0)
+    starting = _starting(facts, winner, {int(lot): i for i, lot in enumerate(lots)})
+    shared = _shared(tender)
+    States = dict[tuple[tuple[float, ...], frozenset[int]], float]
+    states: States = {(tuple(need[lots].tolist()), frozenset()): 0.0}
+    steps = 0
+    for i, lot in enumerate(lots):
+        for units, price, label in starting[i]:
+            steps += len(states)
+            if steps > REFILL_STEPS:
+                raise NotChecked(f"there are too many ways to replace {tender.bidder_names[winner]}")
+            for (rest, used), cost in list(states.items()):
+                left = list(rest)
+                for j, much in units:
+                    left[j] = round(left[j] - much, 9)
+                if min(left) >= 0 and label not in used:
+                    key = tuple(left), used | {label} if label >= 0 else used
+                    states[key] = min(cost + price, states.get(key, math.inf))
+        full: States = {}
+        for (rest, used), cost in states.items():
+            part = rest[i] / tender.demand[lot]
+            if part > RELATIVE:
+                if np.isnan(tender.in_house[lot]) or not (shared[lot] or part >= 1 - RELATIVE):
+                    continue
+                cost += tender.in_house[lot] * part
+            key = (*rest[:i], 0.0, *rest[i + 1 :]), used
+            full[key] = min(cost, full.get(key, math.inf))
+        states = full
+    return min(states.values(), default=math.inf)
+
+
+def _starting(facts: Facts, winner: int, place: dict[int, int]) -> list[list[tuple[list[tuple[int, float]], int, int]]]:
+    """For each lost lot the free bids of others whose first lot it is: quantities by place, price, xor label."""
+    tender = facts.tender
+    busy = set(tender.xor_group[facts.bid[facts.bidder != winner]]) - {-1}
+    accepted = dict(zip(facts.bid.tolist(), facts.fraction))
+    starting: list[list[tuple[list[tuple[int, float]], int, int]]] = [[] for _ in place]
+    for bid in np.unique(tender.quantity[:, list(place)].tocoo().coords[0]):
+        row = tender.quantity[[bid]]
+        if tender.bidder_of[bid] == winner or not set(row.indices.tolist()) <= place.keys():
+            continue
+        if tender.min_fraction[bid] < 1 and accepted.get(int(bid), 0.0) < 1:
+            raise NotChecked(f"divisible bids could replace {tender.bidder_names[winner]}")
+        if bid not in accepted and tender.xor_group[bid] not in busy:
+            units = sorted((place[int(lot)], float(much)) for lot, much in zip(row.indices, row.data))
+            starting[units[0][0]].append(
+                (units, int(tender.price[bid] + tender.fixed[bid]), int(tender.xor_group[bid]))
+            )
+    return starting
+
+
+def _among(table: pd.DataFrame, wanted: Any) -> Mask:
+    """Which bids a filter names: None (all), a list of bids, or {column: value or values}."""
+    if wanted is None:
+        return np.ones(len(table), dtype=bool)
+    if not hasattr(wanted, "items"):
+        return table["bid"].isin([str(name) for name in wanted]).to_numpy()
+    mask = np.ones(len(table), dtype=bool)
+    for column, values in wanted.items():
+        mask &= table[column].isin(values if isinstance(values, (list, tuple, set)) else [values]).to_numpy()
+    return mask
+
+
+def _some(names: Iterable[object]) -> str:
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
+
+
+# ---- the award's own numbers ------------------------------------------------------------------------------
+
+
+def _numbers(facts: Facts) -> Iterator[Violation]:
+    """Every figure the award states, computed again."""
+    award, tender, unit = facts.award, facts.tender, facts.tender.money_unit
+    price, own = float(facts.net.sum()), facts.in_house_cost(facts.every_lot)
+
+    def money(name: str, where: str, said: float, units: float) -> Iterator[Violation]:
+        if not abs(said / unit - units) <= facts.money(units):
+            yield Violation(name, where, said - units * unit, f"it is {units * unit:.15g}, the award says {said:.15g}")
+
+    def plain(name: str, where: str, said: float, true: float) -> Iterator[Violation]:
+        if not abs(said - true) <= RELATIVE * max(1.0, abs(true)) and not (np.isnan(said) and np.isnan(true)):
+            yield Violation(name, where, said - true, f"it is {true:.12g}, the award says {said:.12g}")
+
+    place = {name: row for row, name in enumerate(tender.bid_names[facts.bid])}
+    for name, said in zip(award.bids["bid"], award.bids["net"]):
+        if name in place:
+            yield from money("net price", f"bid {name}", said, float(facts.net[place[name]]))
+    yield from money("price", "", award.price, price)
+    yield from money("cost", "", award.cost, price + own + _ledger(facts))
+
+    every = facts.every_lot
+    winners = np.unique(facts.bidder)
+    columns = {"quantity": "demand", "estimate": "estimate"}
+    table = pd.DataFrame(
+        {
+            "lots": [float(len(np.unique(facts.lot[facts.bidder[facts.at] == winner]))) for winner in winners],
+            "price": np.bincount(facts.bidder, weights=facts.net, minlength=len(tender.bidder_names))[winners] * unit,
+            **{column: facts.won(of, every)[winners] for column, of in columns.items()},
+        },
+        index=tender.bidder_names[winners],
+    )
+    table["share"] = table["price"] / ((price + own) * unit) if price + own > 0 else 0.0
+    for name in table.index.symmetric_difference(award.by_bidder.index):
+        said = "a winner is missing" if name in table.index else "it wins nothing"
+        yield Violation("by_bidder", str(name), math.nan, said)
+    for name in table.index.intersection(award.by_bidder.index):
+        for column in table.columns:
+            compare = money if column == "price" else plain
+            true = table.at[name, column] / (unit if column == "price" else 1.0)
+            yield from compare("by_bidder", f"{name}, {column}", float(award.by_bidder.at[name, column]), float(true))
+    _names, weight = facts.entities("owner")
+    shares = weight @ facts.won("spend", every) / (price + own) if price + own > 0 else np.zeros(1)
+    yield from plain("hhi", "", award.hhi, float((shares**2).sum()))
+
+
+def _ledger(facts: Facts) -> float:
+    """Transaction costs in money units: each figure a number or a column."""
+    ledger, tender = facts.award.policy.ledger, facts.tender
+    if ledger is None:
+        return 0.0
+
+    def figure(value: float | str, *tables: tuple[pd.DataFrame, Any]) -> Floats:
+        """The figure for each row asked for, from the first table that has the column."""
+        for table, rows in tables:
+            if not isinstance(value, str):
+                return np.full(len(rows), float(value))
+            if value in table.columns:
+                return table[value].to_numpy(dtype=float)[rows]
+        raise ValueError(f"Ledger: there is no column {value!r}")
+
+    bids, bidders, lots = tender.bids, tender.bidders, tender.lots
+    every_bid, every_lot = np.arange(len(bids)), np.arange(len(lots))
+    total = figure(ledger.per_bid_evaluated, (bids, every_bid), (bidders, tender.bidder_of)).sum()
+    total += figure(ledger.per_contract, (bids, facts.bid), (bidders, facts.bidder)).sum()
+    total += figure(ledger.per_supplier, (bidders, np.unique(facts.bidder))).sum()
+    if ledger.per_switch:
+        gone = np.flatnonzero(facts.switches(ledger.incumbent, facts.every_lot))
+        total += figure(ledger.per_switch, (lots, gone)).sum()
+    let = np.bincount(facts.lot, weights=facts.part, minlength=len(lots))
+    total += (figure(ledger.monitoring, (lots, every_lot)) * let).sum()
+    return float(total / tender.money_unit + (figure(ledger.adaptation, (bidders, facts.bidder)) * facts.net).sum())
+
+
+# A twin finds where a constraint is exceeded, and by how much. Every constraint of the catalogue has one.
+TWINS: dict[str, Twin] = {
+    "Budget": _budget, "MinQuality": _min_quality, "AttributeBound": _attribute_bound, "MaxShare": _max_share,
+    "MinShare": _min_share, "MaxLots": _max_lots, "MinWinners": _min_winners, "MaxWinners": _max_winners,
+    "MaxHHI": _max_hhi, "MinAward": _min_award, "Capacity": _capacity, "Separate": _separate, "Together": _together,
+    "KeepIncumbents": _keep_incumbents, "Exclude": _exclude, "Require": _require, "Resilient": _resilient,
+    "Cover": _cover,
+}  # fmt: skip

@@ -1,0 +1,485 @@
+"""The integer program as sparse arrays: column families, blocks of rows, and what a solver says of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+Labels = Callable[[int], str]
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Columns of one kind, built once whatever uses them, with the rows that give them their meaning.
+
+    `key` names the family; two families of the same key are the same.
+    """
+
+    key: str
+    lower: Floats
+    upper: Floats
+    integer: NDArray[np.bool_]
+    label: Labels
+    links: tuple[Rows, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many columns the family has."""
+        return len(self.lower)
+
+    def __call__(self) -> Linear:
+        """The columns themselves as linear expressions."""
+        return Linear({self.key: sparse.eye_array(self.size, format="csr")}, np.zeros(self.size), {self.key: self})
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Linear expressions over column families, one a row: Σ_family matrix @ columns + constant."""
+
+    terms: Mapping[str, sparse.csr_array]
+    constant: Floats
+    families: Mapping[str, Family] = field(default_factory=dict)
+
+    @staticmethod
+    def fixed(constant: Floats | Sequence[float]) -> Linear:
+        """Expressions without columns."""
+        return Linear({}, np.asarray(constant, dtype=float))
+
+    @staticmethod
+    def stack(parts: Sequence[Linear]) -> Linear:
+        """The rows of all parts, one under the other."""
+        families: dict[str, Family] = {}
+        for part in parts:
+            families |= part.families
+        blocks: dict[str, sparse.csr_array] = {}
+        for key, family in families.items():
+            rows = [part.terms.get(key, sparse.csr_array((len(part), family.size))) for part in parts]
+            blocks[key] = sparse.csr_array(sparse.vstack(rows, format="csr"))
+        constant = np.concatenate([part.constant for part in parts]) if parts else np.empty(0)
+        return Linear(blocks, constant, families)
+
+    def __len__(self) -> int:
+        return len(self.constant)
+
+    def __add__(self, other: Linear) -> Linear:
+        terms = dict(self.terms)
+        for key, matrix in other.terms.items():
+            terms[key] = terms[key] + matrix if key in terms else matrix
+        return Linear(terms, self.constant + other.constant, {**self.families, **other.families})
+
+    def __sub__(self, other: Linear) -> Linear:
+        return self + other.times(-1.0)
+
+    def times(self, factor: float | Floats) -> Linear:
+        """Every row multiplied by a number, or each by its own."""
+        if np.ndim(factor) == 0:
+            terms = {key: sparse.csr_array(matrix * float(factor)) for key, matrix in self.terms.items()}
+        else:
+            scale = sparse.diags_array(np.asarray(factor, dtype=float), format="csr")
+            terms = {key: sparse.csr_array(scale @ matrix) for key, matrix in self.terms.items()}
+        return Linear(terms, self.constant * factor, self.families)
+
+    def under(self, matrix: Any) -> Linear:
+        """`matrix @ self`: sums of rows. A dense vector gives one row."""
+        left = sparse.csr_array(np.atleast_2d(matrix)) if isinstance(matrix, np.ndarray) else sparse.csr_array(matrix)
+        terms = {key: sparse.csr_array(left @ block) for key, block in self.terms.items()}
+        return Linear(terms, np.asarray(left @ self.constant), self.families)
+
+    def total(self) -> Linear:
+        """The sum of all rows, as one row."""
+        return self.under(np.ones(len(self)))
+
+    def rows(self, which: NDArray[Any]) -> Linear:
+        """Some of the rows."""
+        return Linear({key: block[which] for key, block in self.terms.items()}, self.constant[which], self.families)
+
+    def repeat(self, times: int) -> Linear:
+        """A single row, repeated."""
+        return self.under(sparse.csr_array(np.ones((times, 1))))
+
+    def at(self, values: Mapping[str, Floats]) -> Floats:
+        """What the expressions come to at the given values of the columns."""
+        result = self.constant.copy()
+        for key, block in self.terms.items():
+            if key in values:
+                result = result + block @ values[key]
+        return result
+
+    def range(self) -> tuple[Floats, Floats]:
+        """Lower and upper bounds of the expressions, from the bounds of their columns."""
+        low, high = self.constant.copy(), self.constant.copy()
+        for key, block in self.terms.items():
+            family, positive, negative = self.families[key], block.maximum(0), block.minimum(0)
+            low = low + positive @ family.lower + negative @ family.upper
+            high = high + positive @ family.upper + negative @ family.lower
+        return low, high
+
+
+Separate = Callable[[Mapping[str, Floats]], "Rows | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A block of rows: lower ≤ body ≤ upper.
+
+    Attributes:
+        body: The expressions.
+        lower, upper: Bounds, one a row.
+        label: What row i says, in the buyer's words.
+        unit: What one unit of relaxation is called ("winner", "money", "percentage point").
+        relax: How far the bounds of a row give way for one unit of relaxation; 0 = they never do.
+        whole: Relaxation comes in whole units only.
+        per: Where the relaxation of a row is `relax · per` and `per` depends on the award (a share of spend,
+            a mean over what is let): that expression.
+        penalty: Charge a unit; None = the rows are hard.
+        separate: Given values of all columns, further rows they violate, or None.
+    """
+
+    body: Linear
+    lower: Floats
+    upper: Floats
+    label: Labels
+    unit: str = ""
+    relax: Floats | None = None
+    whole: bool = False
+    per: Linear | None = None
+    penalty: float | None = None
+    separate: Separate | None = None
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+    @staticmethod
+    def at_most(body: Linear, upper: Floats | float, label: Labels, **more: Any) -> Rows:
+        """body ≤ upper."""
+        return Rows(body, np.full(len(body), -np.inf), np.broadcast_to(upper, len(body)).astype(float), label, **more)
+
+    @staticmethod
+    def at_least(body: Linear, lower: Floats | float, label: Labels, **more: Any) -> Rows:
+        """body ≥ lower."""
+        return Rows(body, np.broadcast_to(lower, len(body)).astype(float), np.full(len(body), np.inf), label, **more)
+
+    @staticmethod
+    def stack(parts: Sequence[Rows]) -> Rows:
+        """One block of several that share unit and penalty."""
+        if len(parts) == 1:
+            return parts[0]
+        ends = np.cumsum([len(part) for part in parts])
+
+        def label(i: int) -> str:
+            part = int(np.searchsorted(ends, i, side="right"))
+            return parts[part].label(i - (int(ends[part - 1]) if part else 0))
+
+        separators = [part.separate for part in parts if part.separate is not None]
+
+        def separate(values: Mapping[str, Floats]) -> Rows | None:
+            found = [rows for one in separators if (rows := one(values)) is not None]
+            return Rows.stack(found) if found else None
+
+        per = None
+        if any(part.per is not None for part in parts):
+            per = Linear.stack([Linear.fixed(np.ones(len(part))) if part.per is None else part.per for part in parts])
+        return Rows(
+            Linear.stack([part.body for part in parts]),
+            np.concatenate([part.lower for part in parts]),
+            np.concatenate([part.upper for part in parts]),
+            label,
+            unit=parts[0].unit,
+            relax=np.concatenate([np.zeros(len(p)) if p.relax is None else p.relax for p in parts]),
+            whole=parts[0].whole,
+            per=per,
+            penalty=parts[0].penalty,
+            separate=separate if separators else None,
+        )
+
+    def excess(self, values: Mapping[str, Floats]) -> Floats:
+        """By how many units of relaxation each row is exceeded."""
+        body = self.body.at(values)
+        over = np.maximum(np.maximum(body - self.upper, self.lower - body), 0.0)
+        scale = np.ones(len(self)) if self.relax is None else self.relax
+        if self.per is not None:
+            scale = scale * self.per.at(values)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(over > 0, over / scale, 0.0)
+
+    def softened(self, key: str, *, shared: bool = False) -> tuple[Rows, Linear]:
+        """The rows with slack columns, one a row (or one `shared` by all), and those columns.
+
+        Where the relaxation is `relax · per` the product slack · per is not linear. It is then bounded by the largest
+        `per` first, and wherever a solution pays too little the range of `per` is split at the value it takes there.
+        """
+        count = 1 if shared else len(self)
+        relax = np.zeros(len(self)) if self.relax is None else self.relax
+        most = np.ones(len(self)) if self.per is None else self.per.range()[1]
+        column = np.zeros(len(self), dtype=int) if shared else np.arange(len(self))
+        pick = sparse.csr_array((np.ones(len(self)), column, np.arange(len(self) + 1)), shape=(len(self), count))
+        family = Family(
+            key, np.zeros(count), np.full(count, np.inf), np.full(count, self.whole), lambda i: f"relaxation: {self.label(i)}"
+        )
+        slack = family().under(pick)
+        parts = []
+        for rows, sign in ((_finite(self.upper), -1.0), (_finite(self.lower), 1.0)):
+            if len(rows):
+                body = self.body.rows(rows) + slack.rows(rows).times(sign * (relax * most)[rows])
+                parts.append((body, rows, sign))
+
+        def separate(values: Mapping[str, Floats]) -> Rows | None:
+            found = [more] if self.separate is not None and (more := self.separate(values)) is not None else []
+            if self.per is not None:
+                found += self._split_where_underpaid(key, slack, values)
+            return Rows.stack(found) if found else None
+
+        blocks = [
+            Rows(
+                body,
+                self.lower[rows] if sign > 0 else np.full(len(rows), -np.inf),
+                self.upper[rows] if sign < 0 else np.full(len(rows), np.inf),
+                lambda i, rows=rows: self.label(int(rows[i])),
+            )
+            for body, rows, sign in parts
+        ]
+        return replace(Rows.stack(blocks), separate=separate), family()
+
+    def _split_where_underpaid(self, key: str, slack: Linear, values: Mapping[str, Floats]) -> list[Rows]:
+        assert self.per is not None and self.relax is not None
+        owed, paid, size = self.excess(values), slack.at(values), self.per.at(values)
+        low, high = self.per.range()
+        found = []
+        for i in np.flatnonzero(owed > paid + 1e-7 * np.maximum(1, owed)):
+            at = size[i] * (1 + 1e-9) + 1e-12
+            split = Family(
+                f"{key} split {i} at {at!r}", np.zeros(1), np.ones(1), np.ones(1, dtype=bool),
+                lambda _, i=i, at=at: f"{self.label(int(i))}: the total is at most {at:.6g}",
+            )()  # fmt: skip
+            here = np.array([i])
+            per, body, pay = self.per.rows(here), self.body.rows(here), slack.rows(here).times(self.relax[i] * at)
+            label: Labels = lambda _, i=i: f"{self.label(int(i))}: charge by the total"  # noqa: E731
+            found.append(Rows.at_most(per + split.times(high[i] - at), high[i], label))
+            found.append(Rows.at_least(per + split.times(at - low[i]), at, label))
+            for bound, side in ((self.upper[i], body - pay), (-self.lower[i], body.times(-1.0) - pay)):
+                if np.isfinite(bound):
+                    room = max(side.range()[1][0] - bound, 0.0) if np.isfinite(side.range()[1][0]) else 0.0
+                    found.append(Rows.at_most(side + split.times(room), bound + room, label))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """min cost @ x + offset, row_lower ≤ matrix @ x ≤ row_upper, lower ≤ x ≤ upper, some x whole.
+
+    Made of an objective (one linear expression) and blocks of rows by `Program.build`; the arrays are what solvers
+    get. Columns are named by family and position only.
+    """
+
+    objective: Linear
+    blocks: tuple[Rows, ...]
+    families: Mapping[str, Family]
+    start: Mapping[str, int]
+    cost: Floats
+    offset: float
+    lower: Floats
+    upper: Floats
+    integer: NDArray[np.bool_]
+    matrix: sparse.csr_array
+    row_lower: Floats
+    row_upper: Floats
+    row_blocks: tuple[Rows, ...]
+
+    @staticmethod
+    def build(objective: Linear, blocks: Iterable[Rows]) -> Program:
+        """Collect the families behind the objective and the blocks, lay out the columns, stack the rows."""
+        blocks = tuple(blocks)
+        families: dict[str, Family] = {}
+        row_blocks: list[Rows] = []
+        fresh = list(objective.families.values())
+
+        def meet(rows: Rows) -> None:
+            row_blocks.append(rows)
+            fresh.extend(rows.body.families.values())
+
+        for rows in blocks:
+            meet(rows)
+        while fresh:
+            family = fresh.pop(0)
+            if family.key not in families:
+                families[family.key] = family
+                for rows in family.links:
+                    meet(rows)
+        families = dict(sorted(families.items()))
+        sizes = [family.size for family in families.values()]
+        ends = np.cumsum([0, *sizes])
+        start = dict(zip(families, map(int, ends), strict=False))
+        width = int(ends[-1])
+        cost = np.zeros(width)
+        for key, block in objective.terms.items():
+            cost[start[key] : start[key] + families[key].size] += block.toarray()[0]
+        members = list(families.values())
+        return Program(
+            objective, blocks, families, start, cost, float(objective.constant[0]),
+            _joined([family.lower for family in members]),
+            _joined([family.upper for family in members]),
+            np.concatenate([family.integer for family in members]) if members else np.empty(0, dtype=bool),
+            _assemble([rows.body for rows in row_blocks], start, width),
+            _joined([rows.lower - rows.body.constant for rows in row_blocks]),
+            _joined([rows.upper - rows.body.constant for rows in row_blocks]),
+            tuple(row_blocks),
+        )  # fmt: skip
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.cost)
+
+    def extended(self, more: Iterable[Rows]) -> Program:
+        """The program with further blocks of rows."""
+        return Program.build(self.objective, (*self.blocks, *more))
+
+    def aiming(self, objective: Linear) -> Program:
+        """The program with another objective."""
+        return Program.build(objective, self.blocks)
+
+    def split(self, x: Floats) -> dict[str, Floats]:
+        """A solver's vector as values by family."""
+        return {key: x[at : at + self.families[key].size] for key, at in self.start.items()}
+
+    def separate(self, x: Floats) -> list[Rows]:
+        """Rows that `x` violates and that the program does not hold yet."""
+        values = self.split(x)
+        found = [rows.separate(values) for rows in self.row_blocks if rows.separate is not None]
+        return [rows for rows in found if rows is not None and len(rows)]
+
+    def column_labels(self) -> list[str]:
+        """What each column means."""
+        return [family.label(i) for family in self.families.values() for i in range(family.size)]
+
+    def row_labels(self) -> list[str]:
+        """What each row says."""
+        return [rows.label(i) for rows in self.row_blocks for i in range(len(rows))]
+
+    def write_lp(self, path: str | Path) -> None:
+        """Write the program in LP format for an auditor, rows named in the buyer's words.
+
+        LP names may hold neither spaces nor signs, so each row and column is also explained, word for word, in a
+        comment.
+        """
+        rows, columns = self.row_labels(), self.column_labels()
+        lines = ["\\ Minimise the cost of the award. Every row and column is explained in a comment (after \\)."]
+        lines += [f"\\ x{j} = {_plain(label)}" for j, label in enumerate(columns)]
+        lines += ["Minimize", f" cost: {_sum(self.cost, np.arange(self.width))} + {_number(self.offset)} one"]
+        lines.append("Subject To")
+        matrix = self.matrix
+        for i, label in enumerate(rows):
+            where = slice(matrix.indptr[i], matrix.indptr[i + 1])
+            body = _sum(matrix.data[where], matrix.indices[where]) or "0 one"
+            low, high = self.row_lower[i], self.row_upper[i]
+            name = f"r{i}_{re.sub('[^A-Za-z0-9]+', '_', label)[:80].strip('_')}"
+            lines.append(f"\\ {_plain(label)}")
+            if low == high:
+                lines.append(f" {name}: {body} = {_number(low)}")
+            else:
+                lines += [f" {name}_at_least: {body} >= {_number(low)}"] if np.isfinite(low) else []
+                lines += [f" {name}_at_most: {body} <= {_number(high)}"] if np.isfinite(high) else []
+        lines.append("Bounds")
+        lines.append(" one = 1")
+        for j in range(self.width):
+            high = f" <= {_number(self.upper[j])}" if np.isfinite(self.upper[j]) else ""
+            lines.append(f" {_number(self.lower[j]) if np.isfinite(self.lower[j]) else '-inf'} <= x{j}{high}")
+        whole = np.flatnonzero(self.integer)
+        if len(whole):
+            lines += ["General", *(f" x{j}" for j in whole)]
+        lines.append("End\n")
+        Path(path).write_text("\n".join(lines), encoding="utf-8")
+
+
+class Status(Enum):
+    """What a solver established."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    NOTHING = "nothing found before the limit"
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Values of the columns, what they cost, a bound no solution can beat, and what was established.
+
+    `reduced_cost` are those of the program's linear relaxation, and `relaxed` is that relaxation's bound: a column
+    that is 0 there costs at least `relaxed + reduced_cost` to use.
+    """
+
+    status: Status
+    program: Program
+    x: Floats | None = None
+    objective: float = np.inf
+    bound: float = -np.inf
+    relaxed: float = -np.inf
+    reduced_cost: Floats | None = None
+
+    @property
+    def values(self) -> dict[str, Floats]:
+        """The values by family."""
+        assert self.x is not None, "no solution was found"
+        return self.program.split(self.x)
+
+
+def _finite(bounds: Floats) -> NDArray[np.intp]:
+    return np.flatnonzero(np.isfinite(bounds))
+
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+def _joined(parts: Sequence[Floats]) -> Floats:
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _assemble(bodies: Sequence[Linear], start: Mapping[str, int], width: int) -> sparse.csr_array:
+    """All rows as one matrix over all columns, block by block without going through dense or COO of the whole."""
+    data: list[Floats] = []
+    columns: list[NDArray[Any]] = []
+    counts: list[NDArray[Any]] = []
+    for body in bodies:
+        pieces = [(block.tocsr(), start[key]) for key, block in body.terms.items() if block.nnz]
+        if len(pieces) == 1:
+            block, at = pieces[0]
+            data.append(block.data)
+            columns.append(block.indices + at)
+            counts.append(np.diff(block.indptr))
+            continue
+        i = np.concatenate([np.repeat(np.arange(len(body)), np.diff(b.indptr)) for b, _ in pieces] or [_NONE])
+        j = np.concatenate([b.indices + at for b, at in pieces] or [_NONE])
+        v = np.concatenate([b.data for b, _ in pieces] or [np.empty(0)])
+        order = np.argsort(i, kind="stable")
+        data.append(v[order])
+        columns.append(j[order])
+        counts.append(np.bincount(i, minlength=len(body)))
+    pointer = np.concatenate([[0], np.cumsum(np.concatenate(counts))]) if counts else np.zeros(1, dtype=np.int64)
+    height = len(pointer) - 1
+    content = (_joined(data), np.concatenate(columns) if columns else np.empty(0, dtype=np.int64), pointer)
+    matrix = sparse.csr_array(content, shape=(height, width))
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _number(value: float) -> str:
+    return f"{value:.15g}"
+
+
+def _plain(label: str) -> str:
+    return "".join(" " if character in "\r\n\\" else character for character in label)
+
+
+def _sum(coefficients: Floats, columns: NDArray[Any]) -> str:
+    used = [(c, j) for c, j in zip(coefficients, columns, strict=True) if c]
+    pieces = [f"{'-' if c < 0 else '+'} {_number(abs(c))} x{j}" for c, j in used]
+    return "\n  ".join(" ".join(pieces[k : k + 8]) for k in range(0, len(pieces), 8))
