@@ -80,9 +80,15 @@ class Award:
 
 
 def award(
-    tender: Tender, policy: Policy | None = None, *, solver: Any = "highs", time_limit: float | None = None,
-    gap: float = 0.0, progress: bool | Report = False, announced: str | Announcement | None = None,
-) -> Award:  # fmt: skip
+    tender: Tender,
+    policy: Policy | None = None,
+    *,
+    solver: Any = "highs",
+    time_limit: float | None = None,
+    gap: float = 0.0,
+    progress: bool | Report = False,
+    announced: str | Announcement | None = None,
+) -> Award:
     """Decide who provides what under a policy: the best award there is, with a proof.
 
     Minimises the policy's objective over all awards that fill every lot exactly, respect xor labels and the policy's
@@ -211,16 +217,20 @@ def read(plan: Plan, solution: Solution, tied: tuple[str, ...] | None) -> Award:
         .assign(fraction=fraction[accepted], net=_currency(net[accepted], unit))
         .reset_index(drop=True),
         by_bidder=_by_bidder(tender, fraction, net, spent + home),
-        in_house=pd.DataFrame({
-            "lot": tender.lot_names[kept > 0], "fraction": kept[kept > 0], "cost": _currency(own_cost[kept > 0], unit),
-        }),
+        in_house=pd.DataFrame(
+            {
+                "lot": tender.lot_names[kept > 0],
+                "fraction": kept[kept > 0],
+                "cost": _currency(own_cost[kept > 0], unit),
+            }
+        ),
         unawarded=tuple(str(name) for name in tender.lot_names[open_lots]),
         violations=violations,
         hhi=_hhi(tender, net, spent + home),
         tied=tied,
         tender=tender,
         policy=plan.policy,
-    )  # fmt: skip
+    )
 
 
 def net_prices(tender: Tender, fraction: Floats) -> Floats:
@@ -286,14 +296,18 @@ def _by_bidder(tender: Tender, fraction: Floats, net: Floats, total: float) -> p
         bids = won[who == bidder]
         lots = np.unique(tender.quantity[bids].indices)
         paid = _exact_sum(net[bids])
-        rows.append({
-            "bidder": tender.bidder_names[bidder],
-            "lots": len(lots),
-            "quantity": float((tender.quantity[bids].sum(axis=1) * fraction[bids]).sum()),
-            "price": _money(paid, tender.money_unit),
-            "estimate": float(((tender.part[bids] @ np.nan_to_num(tender.estimate, nan=np.nan)) * fraction[bids]).sum()),
-            "share": paid / total if total else 0.0,
-        })  # fmt: skip
+        rows.append(
+            {
+                "bidder": tender.bidder_names[bidder],
+                "lots": len(lots),
+                "quantity": float((tender.quantity[bids].sum(axis=1) * fraction[bids]).sum()),
+                "price": _money(paid, tender.money_unit),
+                "estimate": float(
+                    ((tender.part[bids] @ np.nan_to_num(tender.estimate, nan=np.nan)) * fraction[bids]).sum()
+                ),
+                "share": paid / total if total else 0.0,
+            }
+        )
     columns = ["bidder", "lots", "quantity", "price", "estimate", "share"]
     return pd.DataFrame(rows, columns=columns).set_index("bidder")
 
@@ -315,10 +329,15 @@ def _violations(plan: Plan, values: Mapping[str, Floats]) -> tuple[pd.DataFrame,
         excess = block.excess(values)
         excess = np.ceil(excess - 1e-6) if block.whole else excess
         for i in np.flatnonzero(excess > 1e-9):
-            rows.append({
-                "constraint": repr(rule), "where": block.label(int(i)), "amount": float(excess[i]), "unit": block.unit,
-                "charge": float(excess[i]) * block.penalty,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "constraint": repr(rule),
+                    "where": block.label(int(i)),
+                    "amount": float(excess[i]),
+                    "unit": block.unit,
+                    "charge": float(excess[i]) * block.penalty,
+                }
+            )
     table = pd.DataFrame(rows, columns=["constraint", "where", "amount", "unit", "charge"])
     return table, float(table["charge"].sum()) if rows else 0.0
 
@@ -333,7 +352,10 @@ def _agree(plan: Plan, values: Mapping[str, Floats], total: float, fraction: Flo
         raise RuntimeError("contradiction: bids that exclude each other were accepted")
     for rule, block in plan.rules:
         over = block.body.at(values) - block.upper, block.lower - block.body.at(values)
-        size = 1e-6 * np.maximum(1.0, np.abs(block.body.constant) + np.abs(block.upper, where=np.isfinite(block.upper), out=np.ones(len(block))))
+        size = 1e-6 * np.maximum(
+            1.0,
+            np.abs(block.body.constant) + np.abs(block.upper, where=np.isfinite(block.upper), out=np.ones(len(block))),
+        )
         if block.penalty is None and (np.maximum(*over) > size).any():
             raise RuntimeError(f"contradiction: {rule!r} does not hold in the award")
     if not isinstance(plan.policy.objective, BestScore) and not tender.bidders["deduction"].any():

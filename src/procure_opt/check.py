@@ -29,6 +29,8 @@ Mask = NDArray[np.bool_]
 # the money unit where every amount is a whole number of units, else (parts of bids, discounts) 1e-9 of the cost.
 RELATIVE = 1e-9
 OF_A_UNIT = 1e-6
+SCORES = 1e-6  # points by which an optimal score may miss its bound
+DECLARED = 1e-6  # of a unit of penalty: what a soft constraint declares and what it is exceeded by
 REFILL_STEPS = 100_000  # the search of `Resilient` gives up beyond so many steps
 
 
@@ -310,6 +312,24 @@ class Facts:
         """Each constraint, where it is exceeded, and why it could not be checked ("" if it was)."""
         return tuple((rule, *_verdict(self, rule)) for rule in self.award.policy.constraints)
 
+    def declared(self, rule: Any) -> dict[str, float]:
+        """Amount and charge that the award declares for a soft constraint (one of several, if they are equal)."""
+        table = self.award.violations
+        rows = table[table["constraint"] == repr(rule)]
+        alike = max(1, sum(other == rule for other in self.award.policy.constraints))
+        return {column: float(rows[column].sum()) / alike for column in ("amount", "charge")}
+
+    def charge(self, rule: Any, found: tuple[Excess, ...], unchecked: str) -> float:
+        """What a soft constraint charges; what cannot be checked is taken from the award."""
+        if unchecked:
+            return self.declared(rule)["charge"]
+        return self.excess(found) * float(getattr(rule, "penalty", None) or 0.0)
+
+    @staticmethod
+    def excess(found: tuple[Excess, ...]) -> float:
+        """The amounts added up; what no money mends (an infinite amount) is a violation by itself, also of a soft rule."""
+        return sum(excess.amount for excess in found if not math.isinf(excess.amount))
+
     def money(self, units: float) -> float:
         """The tolerance on an amount of money units."""
         exact = units == np.rint(units)
@@ -489,6 +509,12 @@ def _constraints(facts: Facts) -> Iterator[Violation]:
             yield Violation(name, "", math.nan, f"not independently checked{unchecked}")
         elif getattr(rule, "penalty", None) is None:
             yield from (Violation(name, *excess) for excess in found)
+        else:
+            yield from (Violation(name, *excess) for excess in found if math.isinf(excess.amount))
+            amount, declared = facts.excess(found), facts.declared(rule)["amount"]
+            if not abs(amount - declared) <= DECLARED * max(1.0, abs(amount)):
+                where = _some(excess.where for excess in found if excess.where)
+                yield Violation(name, where, amount - declared, f"exceeded by {amount:.9g}, the award declares {declared:.9g}")
 
 
 def _verdict(facts: Facts, rule: Any) -> tuple[tuple[Excess, ...], str]:
@@ -807,7 +833,13 @@ def _numbers(facts: Facts) -> Iterator[Violation]:
         if name in place:
             yield from money("net price", f"bid {name}", said, float(facts.net[place[name]]))
     yield from money("price", "", award.price, price)
-    yield from money("cost", "", award.cost, price + own + _ledger(facts))
+    ledger = _ledger(facts)
+    yield from money("ledger", "", award.ledger, ledger)
+    yield from money("cost", "", award.cost, price + own + ledger)
+    yield from _objective(facts, own, ledger)
+    strangers = sorted(set(award.tied or ()) - set(tender.bid_names))
+    if strangers:
+        yield Violation("tied", "", math.nan, f"there is no valid bid {_some(strangers)}")
 
     every = facts.every_lot
     winners = np.unique(facts.bidder)
@@ -832,6 +864,48 @@ def _numbers(facts: Facts) -> Iterator[Violation]:
     _names, weight = facts.entities("owner")
     shares = weight @ facts.won("spend", every) / (price + own) if price + own > 0 else np.zeros(1)
     yield from plain("hhi", "", award.hhi, float((shares**2).sum()))
+
+
+def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
+    """What was minimised, charges of soft constraints included; its bound; and what "optimal" claims.
+
+    LowestCost: Σ (1 − deduction) · net + in-house + ledger. QualityAdjusted: less Σ value · quality of what is let and
+    of what is done in-house. BestScore: −Σ score · estimate · part / Σ estimate, in points. Charges come on top.
+    """
+    award, tender = facts.award, facts.tender
+    goal = award.policy.objective
+    kind = type(goal).__name__
+    unit = 1.0 if kind == "BestScore" else tender.money_unit
+    charges = sum(facts.charge(rule, found, unchecked) for rule, found, unchecked in facts.verdicts) / unit
+    if kind == "BestScore":
+        weight = facts.amount("estimate", facts.every_lot) / tender.estimate.sum()
+        score = float((np.asarray(goal.scoring(tender))[facts.bid] * weight).sum())
+        if not abs(award.score - score) <= RELATIVE * max(1.0, abs(score)):
+            yield Violation("score", "", award.score - score, f"it is {score:.12g}, the award says {award.score:.12g}")
+        aim = -score
+    elif kind in ("LowestCost", "QualityAdjusted"):
+        rate = 1 - tender.bidders["deduction"].to_numpy(dtype=float)
+        aim = float((rate[facts.bidder] * facts.net).sum()) + own + ledger
+        if kind == "QualityAdjusted":
+            worth = np.full(len(tender.demand), 1.0) * (_of_lots(tender, goal.value) if isinstance(goal.value, str) else goal.value)
+            points = tender.quality[facts.bid][facts.at] * facts.part
+            at_home = np.nan_to_num(tender.lots["in_house_quality"].to_numpy(dtype=float)) * facts.own
+            aim -= float((worth[facts.lot] * points).sum() + (worth * at_home).sum()) / unit
+    else:
+        yield Violation("objective", "", math.nan, f"not independently checked: {kind} is not known here")
+        return
+    true = aim + charges
+    slack = facts.money(true) if kind != "BestScore" else RELATIVE * max(1.0, abs(true))
+    said, bound = award.objective / unit, award.bound / unit
+    if not abs(said - true) <= slack:
+        message = f"it is {true * unit:.15g}, the award says {award.objective:.15g}"
+        yield Violation("objective", "", (said - true) * unit, message)
+    if not bound <= true + slack:
+        yield Violation("bound", "", (bound - true) * unit, f"{award.bound:.15g} is above the objective {true * unit:.15g}")
+    room = max(1.0, RELATIVE * abs(true)) if kind != "BestScore" else SCORES
+    if award.status == "optimal" and not true - bound <= room:
+        message = f"the objective is {true * unit:.15g}, the bound {award.bound:.15g}: that proves no optimum"
+        yield Violation("status", "", (true - bound) * unit, message)
 
 
 def _ledger(facts: Facts) -> float:

@@ -16,10 +16,23 @@ import pandas as pd
 from scipy import sparse
 
 from procure_opt.measures import (
-    Mask, accept, by_bidder, kept, kept_cost, known, lots_held, measure, partly, rated, spend, take, touching,
-    unawarded, wins,
-)  # fmt: skip
-from procure_opt.program import Family, Floats, Linear, Rows
+    Mask,
+    accept,
+    by_bidder,
+    kept,
+    kept_cost,
+    known,
+    lots_held,
+    measure,
+    partly,
+    rated,
+    spend,
+    take,
+    touching,
+    unawarded,
+    wins,
+)
+from procure_opt.program import Family, Floats, Linear, Rows, always
 from procure_opt.tender import Filter, Tender
 
 T = TypeVar("T")
@@ -55,12 +68,16 @@ def _constraint(cls: type[T]) -> type[T]:
 
     cls.__post_init__ = post_init  # type: ignore[attr-defined]
     made = dataclass(frozen=True)(cls)
-    made.__hash__ = lambda self: hash(repr(self))  # type: ignore[method-assign, assignment]
+    made.__hash__ = lambda self: hash(repr(self))  # type: ignore[method-assign]
     return made
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and math.isfinite(value)
+    return (
+        isinstance(value, (int, float, np.integer, np.floating))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
 
 
 def _number(rule: str, name: str, value: object, low: float, high: float = math.inf) -> None:
@@ -158,9 +175,12 @@ class Budget:
             body = spend(tender, scope).total() + kept_cost(tender, scope)
             units = np.array([round(float(amount) / tender.money_unit, 6)])
             return Rows.at_most(
-                body, units, lambda _: f"Budget {_money(float(amount))}{text}", unit="money",
+                body,
+                units,
+                lambda _: f"Budget {_money(float(amount))}{text}",
+                unit="money",
                 relax=np.array([1 / tender.money_unit]),
-            )  # fmt: skip
+            )
 
         return _over_scopes(self, tender, rows)
 
@@ -220,15 +240,22 @@ class AttributeBound:
             bids = np.flatnonzero(touch & (short > 0))
             body = accept(tender).rows(bids).times(short[bids])
             return Rows.at_most(
-                body, 0.0, lambda i: f"{self.column} of bid {tender.bid_names[bids[i]]} {side} {bound:g}{text}",
-                unit=self.unit, relax=np.ones(len(bids)),
-            )  # fmt: skip
+                body,
+                0.0,
+                lambda i: f"{self.column} of bid {tender.bid_names[bids[i]]} {side} {bound:g}{text}",
+                unit=self.unit,
+                relax=np.ones(len(bids)),
+            )
         weight = tender.part @ known(tender, "estimate", scope)
         let = take(tender).under(weight)
         return Rows.at_most(
-            take(tender).under(np.where(touch, weight * short, 0.0)), 0.0,
-            lambda _: f"mean {self.column} {side} {bound:g}{text}", unit=self.unit, relax=np.ones(1), per=let,
-        )  # fmt: skip
+            take(tender).under(np.where(touch, weight * short, 0.0)),
+            0.0,
+            lambda _: f"mean {self.column} {side} {bound:g}{text}",
+            unit=self.unit,
+            relax=np.ones(1),
+            per=let,
+        )
 
     def remedy(self, change: float) -> str:
         """The bound to move to."""
@@ -353,7 +380,7 @@ class MinShare:
             order = pd.Index(m.names).get_indexer(pd.Index(tender.bidder_names[chosen]))
             body = m.total.times(self.share) - m.amount.rows(order).total()
             label = f"MinShare {_percent(self.share)} of {self.of} for {who}{text}"
-            return _of_total(body, m.total, lambda _: label)
+            return _of_total(body, m.total, always(label))
 
         return _over_scopes(self, tender, rows)
 
@@ -426,9 +453,7 @@ class MinWinners:
         def rows(text: str, scope: Mask, value: str) -> Rows:
             _, won = wins(tender, scope, self.per)
             label = f"MinWinners {self.n}{text}"
-            return Rows.at_least(
-                won.total(), float(self.n), lambda _: label, unit="winner", relax=np.ones(1), whole=True
-            )
+            return Rows.at_least(won.total(), float(self.n), always(label), unit="winner", relax=np.ones(1), whole=True)
 
         return _over_scopes(self, tender, rows)
 
@@ -461,9 +486,7 @@ class MaxWinners:
         def rows(text: str, scope: Mask, value: str) -> Rows:
             _, won = wins(tender, scope, self.per)
             label = f"MaxWinners {self.n}{text}"
-            return Rows.at_most(
-                won.total(), float(self.n), lambda _: label, unit="winner", relax=np.ones(1), whole=True
-            )
+            return Rows.at_most(won.total(), float(self.n), always(label), unit="winner", relax=np.ones(1), whole=True)
 
         return _over_scopes(self, tender, rows)
 
@@ -508,9 +531,12 @@ class MaxHHI:
             key = f"square|{self.of}|{self.per}|{self.base}|{self.existing}|{text}"
             label = f"MaxHHI {self.index:g} of {self.of}{text}"
             bare = Family(
-                key, np.zeros(count), np.full(count, np.inf), np.zeros(count, dtype=bool),
+                key,
+                np.zeros(count),
+                np.ones(count),  # amount ≤ total ≤ 1 here, and so is amount² / total
+                np.zeros(count, dtype=bool),
                 lambda g: f"{label}: square of the share of {m.names[g]}",
-            )  # fmt: skip
+            )
 
             def tangents(who: Any, at: Floats) -> Rows:
                 square = bare().rows(who)
@@ -529,7 +555,7 @@ class MaxHHI:
                 who = np.flatnonzero(share > 1e-9)
                 return tangents(who, share[who])
 
-            row = _of_total(square.total() - total.times(self.index), total, lambda _: label)
+            row = _of_total(square.total() - total.times(self.index), total, always(label))
             return replace(row, unit="0.01 of HHI", separate=separate)
 
         return _over_scopes(self, tender, rows)
@@ -570,9 +596,13 @@ class MinAward:
             least = self.amount / tender.money_unit if self.of == "spend" else float(self.amount)
             label = f"MinAward {self.amount:g} of {self.of}{text}"
             return Rows.at_least(
-                held - won.times(least), 0.0, lambda g: f"{label}: {names[g]}", unit="instance",
-                relax=np.full(len(names), max(least, 1e-9)), whole=True,
-            )  # fmt: skip
+                held - won.times(least),
+                0.0,
+                lambda g: f"{label}: {names[g]}",
+                unit="instance",
+                relax=np.full(len(names), max(least, 1e-9)),
+                whole=True,
+            )
 
         return _over_scopes(self, tender, rows)
 
@@ -614,9 +644,12 @@ class Capacity:
         def rows(text: str, scope: Mask, value: str) -> Rows:
             amount = measure(tender, "demand", scope, self.per).amount.rows(which)
             return Rows.at_most(
-                amount, limit[which], lambda g: f"Capacity {self.column}{text}: {names[which[g]]}",
-                unit="unit of quantity", relax=np.ones(len(which)),
-            )  # fmt: skip
+                amount,
+                limit[which],
+                lambda g: f"Capacity {self.column}{text}: {names[which[g]]}",
+                unit="unit of quantity",
+                relax=np.ones(len(which)),
+            )
 
         return _over_scopes(self, tender, rows)
 
@@ -651,7 +684,12 @@ class Separate:
             _, there = wins(tender, scope & second, self.per, winners=False)
             label = f"Separate {_filter_text(self.first)} from {_filter_text(self.second)}{text}"
             return Rows.at_most(
-                here + there, 1.0, lambda g: f"{label}: {names[g]}", unit="instance", relax=np.ones(len(names)), whole=True
+                here + there,
+                1.0,
+                lambda g: f"{label}: {names[g]}",
+                unit="instance",
+                relax=np.ones(len(names)),
+                whole=True,
             )
 
         return _over_scopes(self, tender, rows)
@@ -682,10 +720,8 @@ class Together:
             lots, holders = np.flatnonzero(scope), won.total()
             for what, part in (("done in-house", kept(tender)), ("left unawarded", unawarded(tender))):
                 one, label = np.ones(1), f"any lot{text} {what}"
-                bare = Family(f"{what} together|{text}", one * 0, one, one > 0, lambda _, label=label: label)
-                link = Rows.at_most(
-                    part.rows(lots) - bare().repeat(len(lots)), 0.0, lambda _, label=label: f"{label} counts"
-                )
+                bare = Family(f"{what} together|{text}", one * 0, one, one > 0, always(label))
+                link = Rows.at_most(part.rows(lots) - bare().repeat(len(lots)), 0.0, always(f"{label} counts"))
                 holders = holders + Family(bare.key, bare.lower, bare.upper, bare.integer, bare.label, (link,))()
             # However many holders there are, it is one instance.
             most = np.full(1, len(names) + 1.0)
@@ -725,9 +761,13 @@ class KeepIncumbents:
             counted = scope & (names != "")
             switches = Linear.fixed([float(counted.sum())]) - stays.under(counted.astype(float))
             return Rows.at_most(
-                switches, float(self.max_switches), lambda _: f"KeepIncumbents, at most {self.max_switches} switches{text}",
-                unit="switch", relax=np.ones(1), whole=True,
-            )  # fmt: skip
+                switches,
+                float(self.max_switches),
+                lambda _: f"KeepIncumbents, at most {self.max_switches} switches{text}",
+                unit="switch",
+                relax=np.ones(1),
+                whole=True,
+            )
 
         return _over_scopes(self, tender, rows)
 
@@ -740,7 +780,9 @@ def staying(tender: Tender, column: str) -> tuple[Any, Linear]:
     """The incumbent of each lot, and 1 where it holds the whole lot."""
     table = tender.lots
     if column not in table.columns:
-        raise ValueError(f"the lots have no column {column!r} that names incumbents; they have {', '.join(table.columns)}")
+        raise ValueError(
+            f"the lots have no column {column!r} that names incumbents; they have {', '.join(table.columns)}"
+        )
     names = np.array(["" if pd.isna(v) else str(v) for v in table[column]], dtype=object)
     bidder = pd.Index(tender.bidder_names).get_indexer(pd.Index(names))
     of_lot = tender.part.tocoo()
@@ -749,9 +791,20 @@ def staying(tender: Tender, column: str) -> tuple[Any, Linear]:
     part = sparse.csr_array((of_lot.data[own], (of_lot.col[own], of_lot.row[own])), shape=shape)
     held = take(tender).under(part)
     ones = np.ones(len(names))
-    link = Rows.at_least(held - (bare := Family(
-        f"stays|{column}", ones * 0, ones, ones > 0, lambda i: f"lot {tender.lot_names[i]} stays with {names[i]}"
-    ))(), 0.0, lambda i: f"lot {tender.lot_names[i]} stays only if {names[i]} holds all of it")  # fmt: skip
+    link = Rows.at_least(
+        held
+        - (
+            bare := Family(
+                f"stays|{column}",
+                ones * 0,
+                ones,
+                ones > 0,
+                lambda i: f"lot {tender.lot_names[i]} stays with {names[i]}",
+            )
+        )(),
+        0.0,
+        lambda i: f"lot {tender.lot_names[i]} stays only if {names[i]} holds all of it",
+    )
     return names, Family(bare.key, bare.lower, bare.upper, bare.integer, bare.label, (link,))()
 
 
@@ -779,9 +832,13 @@ class Exclude:
         match = chosen_bids(tender, self.bids) & tender.among_bidders(self.bidders)[tender.bidder_of]
         bids = np.flatnonzero(match & touching(tender, tender.scope(self.lots)))
         rows = Rows.at_most(
-            accept(tender).rows(bids), 0.0, lambda i: f"Exclude bid {tender.bid_names[bids[i]]}", unit="instance",
-            relax=np.ones(len(bids)), whole=True,
-        )  # fmt: skip
+            accept(tender).rows(bids),
+            0.0,
+            lambda i: f"Exclude bid {tender.bid_names[bids[i]]}",
+            unit="instance",
+            relax=np.ones(len(bids)),
+            whole=True,
+        )
         return replace(rows, penalty=self.penalty)
 
     def remedy(self, change: float) -> str:
@@ -825,23 +882,41 @@ class Require:
             blocks = []
             if self.bids is not None:
                 bids = np.flatnonzero(chosen_bids(tender, self.bids) & touch)
-                blocks.append(Rows.at_least(
-                    accept(tender).rows(bids), 1.0, lambda i: f"Require bid {tender.bid_names[bids[i]]}",
-                    relax=np.ones(len(bids)), **more,
-                ))  # fmt: skip
+                blocks.append(
+                    Rows.at_least(
+                        accept(tender).rows(bids),
+                        1.0,
+                        lambda i: f"Require bid {tender.bid_names[bids[i]]}",
+                        relax=np.ones(len(bids)),
+                        **more,
+                    )
+                )
             if self.bidders is not None:
                 who = np.flatnonzero(tender.among_bidders(self.bidders))
-                some = accept(tender).under(by_bidder(tender)[who] @ sparse.diags_array(touch.astype(float), format="csr"))
-                blocks.append(Rows.at_least(
-                    some, 1.0, lambda i: f"Require an award to {tender.bidder_names[who[i]]}{text}",
-                    relax=np.ones(len(who)), **more,
-                ))  # fmt: skip
+                some = accept(tender).under(
+                    by_bidder(tender)[who] @ sparse.diags_array(touch.astype(float), format="csr")
+                )
+                blocks.append(
+                    Rows.at_least(
+                        some,
+                        1.0,
+                        lambda i: f"Require an award to {tender.bidder_names[who[i]]}{text}",
+                        relax=np.ones(len(who)),
+                        **more,
+                    )
+                )
             if self.bids is None and self.bidders is None:
                 lots = np.flatnonzero(scope)
                 let = take(tender).under(tender.part.T).rows(lots)
-                blocks.append(Rows.at_least(
-                    let, 1.0, lambda i: f"Require lot {tender.lot_names[lots[i]]} to be let", relax=np.ones(len(lots)), **more
-                ))  # fmt: skip
+                blocks.append(
+                    Rows.at_least(
+                        let,
+                        1.0,
+                        lambda i: f"Require lot {tender.lot_names[lots[i]]} to be let",
+                        relax=np.ones(len(lots)),
+                        **more,
+                    )
+                )
             return Rows.stack(blocks)
 
         return _over_scopes(self, tender, rows)
@@ -881,12 +956,14 @@ class Resilient:
         limit = round(self.max_extra_cost / tender.money_unit, 6)
         blocks = [
             Rows.at_most(
-                replacement(tender, int(bidder)), limit,
-                lambda _, b=bidder: f"Resilient {_money(self.max_extra_cost)}: default of {tender.bidder_names[b]}",
-                unit="money", relax=np.array([1 / tender.money_unit]),
+                replacement(tender, int(bidder)),
+                limit,
+                always(f"Resilient {_money(self.max_extra_cost)}: default of {tender.bidder_names[bidder]}"),
+                unit="money",
+                relax=np.array([1 / tender.money_unit]),
             )
             for bidder in bidders
-        ]  # fmt: skip
+        ]
         return replace(Rows.stack(blocks), penalty=self.penalty)
 
     def remedy(self, change: float) -> str:
@@ -906,10 +983,16 @@ def replacement(tender: Tender, bidder: int) -> Linear:
     where = np.flatnonzero(lots & ~np.isnan(tender.in_house))
     n, whole = len(others), tender.min_fraction[others] >= 1
     zeros, ones = np.zeros(n), np.ones(n)
-    more = Family(f"{key} by", zeros, ones, whole, lambda i: f"if {name} defaults: more of bid {tender.bid_names[others[i]]}")
+    more = Family(
+        f"{key} by", zeros, ones, whole, lambda i: f"if {name} defaults: more of bid {tender.bid_names[others[i]]}"
+    )
     home = np.ones(len(where))
     inside = Family(
-        f"{key} in-house", home * 0, home, ~part[where], lambda i: f"if {name} defaults: lot {tender.lot_names[where[i]]} in-house"
+        f"{key} in-house",
+        home * 0,
+        home,
+        ~part[where],
+        lambda i: f"if {name} defaults: lot {tender.lot_names[where[i]]} in-house",
     )
     grown = take(tender).rows(others) + more()
     spread = sparse.csr_array((home, (where, np.arange(len(where)))), shape=(len(lots), len(where)))
@@ -917,22 +1000,33 @@ def replacement(tender: Tender, bidder: int) -> Linear:
     filled = more().under(tender.quantity[others].T) + inside().under(spread).times(tender.demand) - lost
     its_lots = np.flatnonzero(lots)
     links = [
-        Rows(filled.rows(its_lots), np.zeros(len(its_lots)), np.zeros(len(its_lots)),
-             lambda i: f"if {name} defaults: lot {tender.lot_names[its_lots[i]]} is filled again"),
-        Rows.at_most(kept(tender).rows(where) + inside(), 1.0, lambda i: f"if {name} defaults: no lot more than once in-house"),
-    ]  # fmt: skip
+        Rows(
+            filled.rows(its_lots),
+            np.zeros(len(its_lots)),
+            np.zeros(len(its_lots)),
+            lambda i: f"if {name} defaults: lot {tender.lot_names[its_lots[i]]} is filled again",
+        ),
+        Rows.at_most(
+            kept(tender).rows(where) + inside(), 1.0, lambda i: f"if {name} defaults: no lot more than once in-house"
+        ),
+    ]
     solid = np.flatnonzero(whole)
     accepted = accept(tender).rows(others)
     if len(solid) < n:
         loose = np.flatnonzero(~whole)
         smallest = np.maximum(tender.min_fraction[others[loose]], 1e-6)
         again = Family(
-            f"{key} accepts", np.zeros(len(loose)), np.ones(len(loose)), np.ones(len(loose), dtype=bool),
+            f"{key} accepts",
+            np.zeros(len(loose)),
+            np.ones(len(loose)),
+            np.ones(len(loose), dtype=bool),
             lambda i: f"if {name} defaults: any of bid {tender.bid_names[others[loose[i]]]}",
-        )  # fmt: skip
+        )
         links += [
             Rows.at_most(grown.rows(loose) - again(), 0.0, lambda i: f"if {name} defaults: a part needs acceptance"),
-            Rows.at_least(grown.rows(loose) - again().times(smallest), 0.0, lambda i: f"if {name} defaults: the least part"),
+            Rows.at_least(
+                grown.rows(loose) - again().times(smallest), 0.0, lambda i: f"if {name} defaults: the least part"
+            ),
             Rows.at_least(again() - accepted.rows(loose), 0.0, lambda i: f"if {name} defaults: contracts stay"),
         ]
         flags = sparse.csr_array((np.ones(len(loose)), (loose, np.arange(len(loose)))), shape=(n, len(loose)))
@@ -940,7 +1034,9 @@ def replacement(tender: Tender, bidder: int) -> Linear:
         after = grown.under(keep) + again().under(flags)
     else:
         after = grown
-    links.append(Rows.at_most(after, 1.0, lambda i: f"if {name} defaults: bid {tender.bid_names[others[i]]} at most once"))
+    links.append(
+        Rows.at_most(after, 1.0, lambda i: f"if {name} defaults: bid {tender.bid_names[others[i]]} at most once")
+    )
     groups = tender.xor_group
     everyone = accept(tender)
     change = sparse.csr_array((ones, (others, np.arange(n))), shape=(len(own), n))
@@ -949,7 +1045,9 @@ def replacement(tender: Tender, bidder: int) -> Linear:
     shared = [members for members in shared if len(members) > 1]
     if shared:
         table = sparse.csr_array(np.array([np.isin(np.arange(len(own)), members) for members in shared], dtype=float))
-        links.append(Rows.at_most(final.under(table), 1.0, lambda i: f"if {name} defaults: exclusive bids stay exclusive"))
+        links.append(
+            Rows.at_most(final.under(table), 1.0, lambda i: f"if {name} defaults: exclusive bids stay exclusive")
+        )
     more = Family(more.key, more.lower, more.upper, more.integer, more.label, tuple(links))
     price = more().under(tender.price[others].astype(float)) + inside().under(np.nan_to_num(tender.in_house)[where])
     fixed = (after - accepted).under(tender.fixed[others].astype(float))
@@ -984,9 +1082,12 @@ class Cover:
         """One row a lot: it is not left unawarded, or charged for."""
         lots = tender.scope(self.lots)
         rows = Rows.at_most(
-            unawarded(tender).rows(np.flatnonzero(lots)), 0.0,
-            lambda i: f"Cover lot {tender.lot_names[lots][i]}", unit="lot", relax=np.ones(int(lots.sum())),
-        )  # fmt: skip
+            unawarded(tender).rows(np.flatnonzero(lots)),
+            0.0,
+            lambda i: f"Cover lot {tender.lot_names[lots][i]}",
+            unit="lot",
+            relax=np.ones(int(lots.sum())),
+        )
         return replace(rows, penalty=self.penalty)
 
     def remedy(self, change: float) -> str:
@@ -995,6 +1096,22 @@ class Cover:
 
 
 CATALOGUE = (
-    Budget, MinQuality, AttributeBound, MaxShare, MinShare, MaxLots, MinWinners, MaxWinners, MaxHHI, MinAward,
-    Capacity, Separate, Together, KeepIncumbents, Exclude, Require, Resilient, Cover,
-)  # fmt: skip
+    Budget,
+    MinQuality,
+    AttributeBound,
+    MaxShare,
+    MinShare,
+    MaxLots,
+    MinWinners,
+    MaxWinners,
+    MaxHHI,
+    MinAward,
+    Capacity,
+    Separate,
+    Together,
+    KeepIncumbents,
+    Exclude,
+    Require,
+    Resilient,
+    Cover,
+)

@@ -172,12 +172,15 @@ def _smallest(plan: Plan, rules: Sequence[Constraint]) -> dict[Constraint, float
             eased, slack = rows.softened(f"change {number:04d}", shared=_one_figure(rows))
             total = total + slack.total().times(1 / _scale(rule))
             changes[rule] = (slack, rows)
-            rows = eased
-        blocks.append(rows)
+            blocks.append(eased)
+        else:
+            blocks.append(rows)
     solution = solve(Program.build(total, blocks), "highs", Limits())
     if solution.x is None:
         return {}
-    amounts = {rule: float(slack.total().at(solution.values)[0]) * _figure(rows) for rule, (slack, rows) in changes.items()}
+    amounts = {
+        rule: float(slack.total().at(solution.values)[0]) * _figure(rows) for rule, (slack, rows) in changes.items()
+    }
     return {rule: amount for rule, amount in amounts.items() if amount > 1e-9}
 
 
@@ -200,5 +203,3 @@ def _scale(rule: Constraint) -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value:
             return abs(float(value)) * (100.0 if name in ("share", "index") else 1.0)
     return 1.0
-
-

@@ -78,5 +78,3 @@ class Ledger:
         if self.monitoring:
             cost = cost + take(tender).under(tender.part @ of_lots(self.monitoring) / unit)
         return cost
-
-

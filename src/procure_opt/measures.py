@@ -44,10 +44,11 @@ def accept(tender: Tender) -> Linear:
     links = (
         Rows.at_most(fraction - bare(), 0.0, lambda k: f"bid {names[divisible[k]]}: a part needs acceptance"),
         Rows.at_least(
-            fraction - bare().times(smallest), 0.0,
+            fraction - bare().times(smallest),
+            0.0,
             lambda k: f"bid {names[divisible[k]]}: at least {smallest[k]:.6g} of it or nothing",
         ),
-    )  # fmt: skip
+    )
     linked = Family("accept", bare.lower, bare.upper, bare.integer, bare.label, links)
     whole = sparse.csr_array(sparse.diags_array((tender.min_fraction >= 1).astype(float), format="csr"))
     return take(tender).under(whole) + linked().under(spread)
@@ -202,9 +203,15 @@ class Measure:
 
 
 def measure(
-    tender: Tender, of: str, scope: Mask, per: str = "bidder", *,
-    base: str = "scope", existing: str | None = None, winners: bool = False,
-) -> Measure:  # fmt: skip
+    tender: Tender,
+    of: str,
+    scope: Mask,
+    per: str = "bidder",
+    *,
+    base: str = "scope",
+    existing: str | None = None,
+    winners: bool = False,
+) -> Measure:
     """Every share and spend expression of the library: amounts by entity, and their total.
 
     Args:
@@ -267,22 +274,21 @@ def wins(tender: Tender, scope: Mask, per: str, *, winners: bool = True) -> tupl
     loose_body, loose_owner = _pick(shared.col[loose], n), _pick(shared.row[loose], len(names))
     links = [
         Rows.at_most(
-            take(tender).under(solid_body) - bare().under(owner), 0.0,
+            take(tender).under(solid_body) - bare().under(owner),
+            0.0,
             lambda i: f"{names[pair[i] // len(scope)]} wins if lot {tender.lot_names[pair[i] % len(scope)]} is its own",
         ),
         Rows.at_least(
             accept(tender).under(in_scope) - bare(), 0.0, lambda g: f"{names[g]} wins only with an accepted bid"
         ),
-    ]  # fmt: skip
+    ]
     if len(loose):
         body = accept(tender).under(loose_body) - bare().under(loose_owner)
         links.append(Rows.at_most(body, 0.0, lambda i: f"any of bid {tender.bid_names[shared.col[loose[i]]]} counts"))
     return names, Family(key, bare.lower, bare.upper, bare.integer, label, tuple(links))()
 
 
-def lots_held(
-    tender: Tender, scope: Mask, per: str, *, winners: bool = False
-) -> tuple[NDArray[np.object_], Linear]:  # fmt: skip
+def lots_held(tender: Tender, scope: Mask, per: str, *, winners: bool = False) -> tuple[NDArray[np.object_], Linear]:
     """In how many lots of the scope each entity has an accepted bid, each lot once however small its part."""
     names, weight = tender.groups(per, winners=winners)
     belongs = sparse.csr_array((weight.T > 0).astype(float) @ by_bidder(tender)).tocoo()
@@ -408,9 +414,7 @@ def _whole(values: Floats) -> bool:
     return bool(np.equal(np.mod(values, 1), 0).all())
 
 
-def _by_level(
-    thresholds: Floats, percents: Floats, amounts: Floats, levels: int
-) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+def _by_level(thresholds: Floats, percents: Floats, amounts: Floats, levels: int) -> tuple[Floats, Floats, Floats]:
     """Bands over 1, 2, 3 … whole units as tiers: at k units the mean percentage is Σ percent · units in band / k."""
     k = np.arange(max(1, int(np.ceil(thresholds[0]))), levels + 1)
     if not len(k):
@@ -449,9 +453,12 @@ def _split_by_tier(key: str, label: str, tender: Tender, own: Places, tier: Line
     links = (
         Rows.at_most(of_bid - fraction, 0.0, lambda i: f"{label}: no more than is accepted"),
         Rows.at_least(of_bid - fraction + none, 0.0, lambda i: f"{label}: all that is accepted"),
-        Rows.at_most(bare() - tier.under(_pick(np.repeat(np.arange(count), size), count)), 0.0,
-                     lambda i: f"{label}: in the tier reached"),
-    )  # fmt: skip
+        Rows.at_most(
+            bare() - tier.under(_pick(np.repeat(np.arange(count), size), count)),
+            0.0,
+            lambda i: f"{label}: in the tier reached",
+        ),
+    )
     return Family(bare.key, zeros, ones, bare.integer, bare.label, links)()
 
 
@@ -480,9 +487,12 @@ def _lump(key: str, label: str, amounts: Floats, spent: Linear, tier: Linear, le
         return plain
     most, all_spent = amounts.max(), max(spent.range()[1][0], 1.0)
     bare = Family(
-        f"{key} sum", np.zeros(2), np.array([most, 1.0]), np.array([False, True]),
+        f"{key} sum",
+        np.zeros(2),
+        np.array([most, 1.0]),
+        np.array([False, True]),
         lambda i: (f"{label}: money off", f"{label}: the sum exceeds what is spent")[i],
-    )  # fmt: skip
+    )
     off, capped = bare().rows(np.array([0])), bare().rows(np.array([1]))
     links = (
         Rows.at_most(off - plain, 0.0, lambda _: f"{label}: at most its amount"),

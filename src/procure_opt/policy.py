@@ -48,7 +48,9 @@ class QualityAdjusted:
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, str) and not (np.isfinite(self.value) and self.value >= 0):
-            raise ValueError(f"QualityAdjusted: value is {self.value!r}; it must be money a point a lot, or a lots column")
+            raise ValueError(
+                f"QualityAdjusted: value is {self.value!r}; it must be money a point a lot, or a lots column"
+            )
 
     def __call__(self, tender: Tender) -> Linear:
         """The adjusted cost in money units."""
@@ -228,7 +230,7 @@ class Policy:
             pairs = tender.part[np.flatnonzero(live)].tocoo()
             met = np.unique(np.stack([pairs.col, tender.bidder_of[live][pairs.row]]), axis=1)[0]
             few = np.bincount(met, minlength=len(tender.demand)) < self.min_bidders
-            new = [lot for lot in np.flatnonzero(few) if lot not in thin]
+            new = [int(lot) for lot in np.flatnonzero(few) if lot not in thin]
             if not new:
                 break
             thin += new
@@ -253,18 +255,13 @@ class Policy:
         unit = self.objective.unit(tender)
         total, blocks = aim, [coverage(tender, may_stay_open), exclusive(tender)]
         for number, (_, rows) in enumerate(rules):
-            if rows.penalty is not None:
-                rows, slack = rows.softened(f"slack {number:04d}")
-                total = total + slack.total().times(self.penalty_of(number, rules) / unit)
-            blocks.append(rows)
+            if rows.penalty is None:
+                blocks.append(rows)
+                continue
+            soft, slack = rows.softened(f"slack {number:04d}")
+            total = total + slack.total().times(rows.penalty / unit)
+            blocks.append(soft)
         return Plan(tender, self, Program.build(total, blocks), rules, aim, ledger, unit, thin, blocks[0], blocks[1])
-
-    @staticmethod
-    def penalty_of(number: int, rules: Sequence[tuple[Constraint, Rows]]) -> float:
-        """The charge for one unit of a soft rule."""
-        penalty = rules[number][1].penalty
-        assert penalty is not None
-        return penalty
 
 
 @dataclass(frozen=True, eq=False)

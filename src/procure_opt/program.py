@@ -17,6 +17,16 @@ Floats = NDArray[np.float64]
 Labels = Callable[[int], str]
 
 
+def always(text: str) -> Labels:
+    """The same label for every row or column."""
+    return lambda _: text
+
+
+def through(label: Labels, which: NDArray[Any]) -> Labels:
+    """Labels of some rows or columns, by the position they had."""
+    return lambda i: label(int(which[i]))
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """Columns of one kind, built once whatever uses them, with the rows that give them their meaning.
@@ -57,9 +67,7 @@ class Linear:
     @staticmethod
     def stack(parts: Sequence[Linear]) -> Linear:
         """The rows of all parts, one under the other."""
-        families: dict[str, Family] = {}
-        for part in parts:
-            families |= part.families
+        families = _known([part.families for part in parts])
         blocks: dict[str, sparse.csr_array] = {}
         for key, family in families.items():
             rows = [part.terms.get(key, sparse.csr_array((len(part), family.size))) for part in parts]
@@ -74,7 +82,7 @@ class Linear:
         terms = dict(self.terms)
         for key, matrix in other.terms.items():
             terms[key] = terms[key] + matrix if key in terms else matrix
-        return Linear(terms, self.constant + other.constant, {**self.families, **other.families})
+        return Linear(terms, self.constant + other.constant, _known([self.families, other.families]))
 
     def __sub__(self, other: Linear) -> Linear:
         return self + other.times(-1.0)
@@ -119,9 +127,37 @@ class Linear:
         low, high = self.constant.copy(), self.constant.copy()
         for key, block in self.terms.items():
             family, positive, negative = self.families[key], block.maximum(0), block.minimum(0)
+            for part in (positive, negative):
+                part.eliminate_zeros()  # 0 · ∞ is no bound
             low = low + positive @ family.lower + negative @ family.upper
             high = high + positive @ family.upper + negative @ family.lower
         return low, high
+
+
+def _known(maps: Iterable[Mapping[str, Family]]) -> dict[str, Family]:
+    """Families by key. Inside its own links a family stands without them; the one that has them prevails."""
+    families: dict[str, Family] = {}
+    for some in maps:
+        for key, family in some.items():
+            if key not in families or family.links:
+                families[key] = family
+    return families
+
+
+def _leveled(text: str, levels: Floats) -> Labels:
+    return lambda i: f"{text}{levels[i]:.6g}"
+
+
+def _equal_rows(body: Linear) -> list[NDArray[np.intp]]:
+    """Positions of rows that are the same expression."""
+    groups: dict[bytes, list[int]] = {}
+    for i in range(len(body)):
+        parts = [body.constant[i].tobytes()]
+        for key, block in body.terms.items():
+            where = slice(block.indptr[i], block.indptr[i + 1])
+            parts += [key.encode(), block.indices[where].tobytes(), block.data[where].tobytes()]
+        groups.setdefault(b"|".join(parts), []).append(i)
+    return [np.array(group) for group in groups.values()]
 
 
 Separate = Callable[[Mapping[str, Floats]], "Rows | None"]
@@ -223,7 +259,11 @@ class Rows:
         column = np.zeros(len(self), dtype=int) if shared else np.arange(len(self))
         pick = sparse.csr_array((np.ones(len(self)), column, np.arange(len(self) + 1)), shape=(len(self), count))
         family = Family(
-            key, np.zeros(count), np.full(count, np.inf), np.full(count, self.whole), lambda i: f"relaxation: {self.label(i)}"
+            key,
+            np.zeros(count),
+            np.full(count, np.inf),
+            np.full(count, self.whole),
+            lambda i: f"relaxation: {self.label(i)}",
         )
         slack = family().under(pick)
         parts = []
@@ -243,32 +283,48 @@ class Rows:
                 body,
                 self.lower[rows] if sign > 0 else np.full(len(rows), -np.inf),
                 self.upper[rows] if sign < 0 else np.full(len(rows), np.inf),
-                lambda i, rows=rows: self.label(int(rows[i])),
+                through(self.label, rows),
             )
             for body, rows, sign in parts
         ]
         return replace(Rows.stack(blocks), separate=separate), family()
 
     def _split_where_underpaid(self, key: str, slack: Linear, values: Mapping[str, Floats]) -> list[Rows]:
+        """Rows that charge enough where `per` is at most so much, for some levels around the value it takes."""
         assert self.per is not None and self.relax is not None
         owed, paid, size = self.excess(values), slack.at(values), self.per.at(values)
         low, high = self.per.range()
         found = []
-        for i in np.flatnonzero(owed > paid + 1e-7 * np.maximum(1, owed)):
-            at = size[i] * (1 + 1e-9) + 1e-12
+        under = owed > paid + 1e-7 * np.maximum(1, owed)
+        for group in _equal_rows(self.per):
+            if not under[group].any():
+                continue
+            first = group[:1]
+            at = size[first[0]] * (1 + 1e-9) + 1e-12
+            levels = at * np.array([0.95, 0.99, 1.0, 1.01, 1.05, 1.2])
+            levels = levels[(levels >= low[first]) & (levels < high[first])]
+            count, ones = len(levels), np.ones(len(levels))
+            told = f"{self.label(int(first[0]))}: the total is at most "
             split = Family(
-                f"{key} split {i} at {at!r}", np.zeros(1), np.ones(1), np.ones(1, dtype=bool),
-                lambda _, i=i, at=at: f"{self.label(int(i))}: the total is at most {at:.6g}",
-            )()  # fmt: skip
-            here = np.array([i])
-            per, body, pay = self.per.rows(here), self.body.rows(here), slack.rows(here).times(self.relax[i] * at)
-            label: Labels = lambda _, i=i: f"{self.label(int(i))}: charge by the total"  # noqa: E731
-            found.append(Rows.at_most(per + split.times(high[i] - at), high[i], label))
-            found.append(Rows.at_least(per + split.times(at - low[i]), at, label))
-            for bound, side in ((self.upper[i], body - pay), (-self.lower[i], body.times(-1.0) - pay)):
-                if np.isfinite(bound):
-                    room = max(side.range()[1][0] - bound, 0.0) if np.isfinite(side.range()[1][0]) else 0.0
-                    found.append(Rows.at_most(side + split.times(room), bound + room, label))
+                f"{key} split {first[0]} at {at!r}",
+                ones * 0,
+                ones,
+                ones > 0,
+                _leveled(told, levels),
+            )()
+            per = self.per.rows(first).repeat(count)
+            label = always(f"{told}a level, or not")
+            found.append(Rows.at_most(per + split.times(high[first] - levels), high[first], label))
+            found.append(Rows.at_least(per + split.times(levels - low[first]), levels, label))
+            row, level = (grid.ravel() for grid in np.meshgrid(group, np.arange(count), indexing="ij"))
+            pay = slack.rows(row).times(self.relax[row] * levels[level])
+            for bound, body in ((self.upper, self.body), (-self.lower, self.body.times(-1.0))):
+                which = np.flatnonzero(np.isfinite(bound[row]))
+                if len(which):
+                    side = (body.rows(row) - pay).rows(which)
+                    room = np.maximum(side.range()[1] - bound[row[which]], 0.0)
+                    charge = side + split.rows(level[which]).times(room)
+                    found.append(Rows.at_most(charge, bound[row[which]] + room, through(self.label, row[which])))
         return found
 
 
@@ -310,7 +366,7 @@ class Program:
             meet(rows)
         while fresh:
             family = fresh.pop(0)
-            if family.key not in families:
+            if family.key not in families or (family.links and not families[family.key].links):
                 families[family.key] = family
                 for rows in family.links:
                     meet(rows)
@@ -324,7 +380,12 @@ class Program:
             cost[start[key] : start[key] + families[key].size] += block.toarray()[0]
         members = list(families.values())
         return Program(
-            objective, blocks, families, start, cost, float(objective.constant[0]),
+            objective,
+            blocks,
+            families,
+            start,
+            cost,
+            float(objective.constant[0]),
             _joined([family.lower for family in members]),
             _joined([family.upper for family in members]),
             np.concatenate([family.integer for family in members]) if members else np.empty(0, dtype=bool),
@@ -332,7 +393,7 @@ class Program:
             _joined([rows.lower - rows.body.constant for rows in row_blocks]),
             _joined([rows.upper - rows.body.constant for rows in row_blocks]),
             tuple(row_blocks),
-        )  # fmt: skip
+        )
 
     @property
     def width(self) -> int:
@@ -436,7 +497,7 @@ def _finite(bounds: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(np.isfinite(bounds))
 
 
-_NONE = np.empty(0, dtype=np.int64)
+_NONE: NDArray[Any] = np.empty(0, dtype=np.int64)
 
 
 def _joined(parts: Sequence[Floats]) -> Floats:
@@ -447,7 +508,7 @@ def _assemble(bodies: Sequence[Linear], start: Mapping[str, int], width: int) ->
     """All rows as one matrix over all columns, block by block without going through dense or COO of the whole."""
     data: list[Floats] = []
     columns: list[NDArray[Any]] = []
-    counts: list[NDArray[Any]] = []
+    counts: list[NDArray[Any]] = [_NONE]
     for body in bodies:
         pieces = [(block.tocsr(), start[key]) for key, block in body.terms.items() if block.nnz]
         if len(pieces) == 1:
@@ -463,7 +524,7 @@ def _assemble(bodies: Sequence[Linear], start: Mapping[str, int], width: int) ->
         data.append(v[order])
         columns.append(j[order])
         counts.append(np.bincount(i, minlength=len(body)))
-    pointer = np.concatenate([[0], np.cumsum(np.concatenate(counts))]) if counts else np.zeros(1, dtype=np.int64)
+    pointer = np.append(0, np.cumsum(np.concatenate(counts)))
     height = len(pointer) - 1
     content = (_joined(data), np.concatenate(columns) if columns else np.empty(0, dtype=np.int64), pointer)
     matrix = sparse.csr_array(content, shape=(height, width))

@@ -37,11 +37,13 @@ def price_base(tender: Tender) -> Floats:
     Raises:
         ValueError: a bid takes part of a lot only; what covers it exactly is then undefined.
     """
-    partial = np.flatnonzero((np.abs(tender.part.data - 1) > 1e-12))
-    if len(partial) or (tender.min_fraction < 1).any():
-        row = np.searchsorted(tender.part.indptr, partial[:1], side="right") - 1 if len(partial) else []
-        bid = tender.bid_names[row[0]] if len(row) else tender.bid_names[tender.min_fraction < 1][0]
-        raise ValueError(f"scores compare bids for whole lots; bid {bid!r} takes a part, or can be taken in part")
+    whole = np.abs(tender.part.data - 1) <= 1e-12
+    entire = np.bincount(np.repeat(np.arange(len(tender.price)), np.diff(tender.part.indptr)), ~whole) == 0
+    partial = tender.bid_names[~entire | (tender.min_fraction < 1)] if len(tender.price) else []
+    if len(partial):
+        raise ValueError(
+            f"scores compare bids for whole lots; bid {partial[0]!r} takes a part, or can be taken in part"
+        )
     price = evaluated_price(tender)
     lots = [frozenset(row) for row in np.split(tender.part.indices, tender.part.indptr[1:-1])] if len(price) else []
     on_lot: dict[int, list[int]] = {}
@@ -56,9 +58,14 @@ def price_base(tender: Tender) -> Floats:
 
 
 def _cheapest_cover(
-    wanted: frozenset[int], used: frozenset[int], on_lot: dict[int, list[int]], lots: list[frozenset[int]],
-    price: Floats, xor: NDArray[np.intp], seen: dict[tuple[frozenset[int], frozenset[int]], float],
-) -> float:  # fmt: skip
+    wanted: frozenset[int],
+    used: frozenset[int],
+    on_lot: dict[int, list[int]],
+    lots: list[frozenset[int]],
+    price: Floats,
+    xor: NDArray[np.intp],
+    seen: dict[tuple[frozenset[int], frozenset[int]], float],
+) -> float:
     if not wanted:
         return 0.0
     key = (wanted, used)

@@ -61,8 +61,9 @@ def _print_progress(progress: Progress) -> None:
     gap = (progress.best - progress.bound) / max(abs(progress.best), 1e-9)
     print(
         f"{progress.seconds:7.1f} s   best {progress.best:,.2f}   bound {progress.bound:,.2f}   gap {gap:.3%}",
-        file=sys.stderr, flush=True,
-    )  # fmt: skip
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def solve(program: Program, solver: Any = "highs", limits: Limits | None = None) -> Solution:
@@ -149,30 +150,45 @@ def _dual_bound(program: Program, duals: Floats, reduced: Floats) -> float:
     """
     with np.errstate(invalid="ignore"):
         rows = np.where(duals > 0, duals * program.row_lower, np.where(duals < 0, duals * program.row_upper, 0.0))
-        columns = np.where(
-            reduced > 0, reduced * program.lower, np.where(reduced < 0, reduced * program.upper, 0.0)
-        )
+        columns = np.where(reduced > 0, reduced * program.lower, np.where(reduced < 0, reduced * program.upper, 0.0))
     noise = ~np.isfinite(rows)
     return float(rows[~noise].sum() + columns[np.isfinite(columns)].sum() + program.offset)
 
 
 def _highs(program: Program, limits: Limits, *, integer: bool) -> _Run:
-    model = highspy.Highs()
+    model: Any = highspy.Highs()
     for option, value in (
-        ("output_flag", False), ("mip_rel_gap", limits.gap), ("mip_abs_gap", 0.0), ("time_limit", limits.left),
-        ("primal_feasibility_tolerance", 1e-9), ("dual_feasibility_tolerance", 1e-9),
-        ("mip_feasibility_tolerance", 1e-9), ("random_seed", 0),
-    ):  # fmt: skip
+        ("output_flag", False),
+        ("mip_rel_gap", limits.gap),
+        ("mip_abs_gap", 0.0),
+        ("time_limit", limits.left),
+        ("primal_feasibility_tolerance", 1e-9),
+        ("dual_feasibility_tolerance", 1e-9),
+        ("mip_feasibility_tolerance", 1e-9),
+        ("random_seed", 0),
+    ):
         if not (option == "time_limit" and math.isinf(limits.deadline)):
             model.setOptionValue(option, value)
     whole = integer and bool(program.integer.any())
     kinds = program.integer.astype(np.int32) if whole else np.zeros(program.width, dtype=np.int32)
     a = program.matrix
     model.passModel(
-        program.width, a.shape[0], a.nnz, int(highspy.MatrixFormat.kRowwise), int(highspy.ObjSense.kMinimize),
-        program.offset, program.cost, program.lower, program.upper, program.row_lower, program.row_upper,
-        a.indptr.astype(np.int32), a.indices.astype(np.int32), a.data, kinds,
-    )  # fmt: skip
+        program.width,
+        a.shape[0],
+        a.nnz,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        program.offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        a.indptr.astype(np.int32),
+        a.indices.astype(np.int32),
+        a.data,
+        kinds,
+    )
     if whole and limits.report is not None:
         _listen(model, limits.report)
     model.run()
@@ -260,6 +276,10 @@ def _cbc_path() -> str | None:
     return getattr(getattr(pulp, "PULP_CBC_CMD", None), "pulp_cbc_path", None) or shutil.which("cbc")
 
 
+def _finite(bound: float) -> float | None:
+    return None if math.isinf(bound) else bound
+
+
 def _expression(columns: list[Any], values: list[float]) -> Any:
     make = getattr(pulp.LpAffineExpression, "from_list", pulp.LpAffineExpression)  # PuLP 4, PuLP 3
     return make(list(zip(columns, values, strict=True)))
@@ -267,11 +287,10 @@ def _expression(columns: list[Any], values: list[float]) -> Any:
 
 def pulp_model(program: Program) -> tuple[Any, list[Any]]:
     """The program as a PuLP problem and its variables; columns are named by position."""
-    problem = pulp.LpProblem("award", pulp.LpMinimize)
-    limit = lambda value: None if math.isinf(value) else value  # noqa: E731
+    problem: Any = pulp.LpProblem("award", pulp.LpMinimize)
     bounds = zip(program.lower.tolist(), program.upper.tolist(), program.integer.tolist(), strict=True)
     x = [
-        problem.add_variable(f"x{j}", limit(low), limit(high), "Integer" if whole else "Continuous")
+        problem.add_variable(f"x{j}", _finite(low), _finite(high), "Integer" if whole else "Continuous")
         for j, (low, high, whole) in enumerate(bounds)
     ]
     used = np.flatnonzero(program.cost).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -177,27 +178,32 @@ class Tender:
         problems: list[Problem] = []
         found = problems.append
         lot_rows = _read("lots", lots, found)
-        bid_rows = _read("bids", bids, found)
-        bidder_rows = _read("bidders", bidders, found)
+        _check_lots(lot_rows, money_unit, found)
+        lot_rows = _in_natural_order(lot_rows.drop_duplicates("lot"), "lot")
+        bids = _frame("bids", bids, found)
+        if "lots" in bids:
+            bids["lots"] = _as_text(bids["lots"], _lots_text)
+        # Half of the time goes into the lots the bids name, so they are read beside everything else.
+        with ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(_read_quantities, bids.get("lots", _alike(TEXT, bids.index)), lot_rows, found)
+            bid_rows = _read("bids", bids, found)
+            order = _natural_order(bid_rows["bid"])
+            bid_rows = bid_rows if order is None else bid_rows.iloc[order]
+            if (bid_rows["status"] != "").any():
+                bid_rows["status"] = bid_rows["status"].where(bid_rows["status"].str.lower() != "valid", "")
+            _check_bids(bid_rows, money_unit, found)
+            who = _arrow(bid_rows["bidder"]).dictionary_encode()
+            if bidders is None:
+                bidders = pd.DataFrame({"bidder": [name for name in who.dictionary.to_pylist() if name]}, dtype="str")
+            bidder_rows = _read("bidders", bidders, found)
+            _unique("bidders", bidder_rows, ["bidder"], found)
+            _within("bidders", bidder_rows, "deduction", 0, 1, found, open_above=True)
+            bidder_rows = _in_natural_order(bidder_rows.drop_duplicates("bidder"), "bidder")
+            bidder_of = _find_bidders(bid_rows, who, bidder_rows, found)
+            quantity = reading.result() if order is None else reading.result()[order]
         discount_rows = _read("discounts", discounts, found)
         ownership_rows = _read("ownership", ownership, found)
         score_rows = _read("scores", scores, found)
-        if bidders is None:
-            named = _arrow(bid_rows["bidder"]).unique()
-            bidder_rows = _read("bidders", pd.DataFrame({"bidder": named.to_pandas()}), lambda problem: None)
-
-        _check_lots(lot_rows, money_unit, found)
-        lot_rows = _in_natural_order(lot_rows.drop_duplicates("lot"), "lot")
-        _unique("bidders", bidder_rows, ["bidder"], found)
-        _within("bidders", bidder_rows, "deduction", 0, 1, found, open_above=True)
-        bidder_rows = _in_natural_order(bidder_rows.drop_duplicates("bidder"), "bidder")
-
-        bid_rows = _in_natural_order(bid_rows, "bid")
-        if (bid_rows["status"] != "").any():
-            bid_rows["status"] = bid_rows["status"].where(bid_rows["status"].str.lower() != "valid", "")
-        _check_bids(bid_rows, money_unit, found)
-        bidder_of = _find_bidders(bid_rows, bidder_rows, found)
-        bid_rows, quantity = _read_quantities(bid_rows, lot_rows, found)
 
         members = _read_members(bidder_rows, found)
         graph = _ownership_graph(bidder_rows, ownership_rows, found)
@@ -516,8 +522,6 @@ def _read(table: str, data: Table | None, found: Found) -> pd.DataFrame:
     for column, default in columns.items():
         if column not in frame.columns:
             out[column] = _alike(default, frame.index)
-        elif table == "bids" and column == "lots":
-            out[column] = frame[column]
         elif default == TEXT:
             out[column] = _as_text(frame[column])
         else:
@@ -527,7 +531,7 @@ def _read(table: str, data: Table | None, found: Found) -> pd.DataFrame:
         if column not in columns:
             out[str(column)] = _as_either(frame[column])
     for column in REQUIRED[table]:
-        if columns[column] == TEXT and column in frame.columns and column != "lots":
+        if columns[column] == TEXT and column in frame.columns:
             for row in frame.index[(out[column] == "").to_numpy()]:
                 found(Problem(table, int(row), column, f"the {column} is blank"))
     return pd.DataFrame(out, index=frame.index, copy=False)
@@ -556,10 +560,10 @@ def _frame(table: str, data: Table, found: Found) -> pd.DataFrame:
     return frame
 
 
-def _as_text(column: pd.Series) -> pd.Series:
+def _as_text(column: pd.Series, write: Callable[[Any], str] | None = None) -> pd.Series:
     """Texts without white space around them, blank where nothing is given."""
     if not isinstance(column.dtype, pd.StringDtype):
-        cells = [_cell(value) for value in column]
+        cells = [(write or _cell)(value) for value in column]
         return pd.Series(cells, index=column.index, dtype="str", name=column.name)
     text = _arrow(column)
     if text.null_count:
@@ -741,15 +745,14 @@ def _check_bids(bids: pd.DataFrame, unit: float, found: Found) -> None:
     _within("bids", bids, "min_fraction", 0, 1, found)
 
 
-def _find_bidders(bids: pd.DataFrame, bidders: pd.DataFrame, found: Found) -> NDArray[np.intp]:
-    """The position of each bid's bidder."""
-    encoded = _arrow(bids["bidder"]).dictionary_encode()
-    places = pd.Index(bidders["bidder"]).get_indexer(pd.Index(encoded.dictionary.to_pandas()))
-    bidder_of = places[encoded.indices.to_numpy()]
+def _find_bidders(bids: pd.DataFrame, who: Any, bidders: pd.DataFrame, found: Found) -> NDArray[np.intp]:
+    """The position of each bid's bidder; `who` are the bids' bidders, dictionary-encoded."""
+    places = pd.Index(bidders["bidder"]).get_indexer(pd.Index(who.dictionary.to_pandas()))
+    bidder_of = places[who.indices.to_numpy()]
     for at in np.flatnonzero(bidder_of < 0):
-        if bids["bidder"].iloc[at] != "":
-            reason = f"{bids['bidder'].iloc[at]!r} is not in the bidders table"
-            found(Problem("bids", int(bids.index[at]), "bidder", reason))
+        name = bids["bidder"].iloc[at]
+        if name != "":
+            found(Problem("bids", int(bids.index[at]), "bidder", f"{name!r} is not in the bidders table"))
     return bidder_of
 
 
@@ -790,18 +793,10 @@ def _judge(
     return keep & ~above, reasons
 
 
-def _read_quantities(
-    bids: pd.DataFrame, lots: pd.DataFrame, found: Found
-) -> tuple[pd.DataFrame, sparse.csr_array]:  # fmt: skip
-    """The lots of each bid as text and as quantities (bids × lots)."""
+def _read_quantities(column: pd.Series, lots: pd.DataFrame, found: Found) -> sparse.csr_array:
+    """The quantity of each lot in each bid (bids × lots)."""
     names, demand = pd.Index(lots["lot"]), _floats(lots, "demand")
-    column = bids["lots"]
-    if not isinstance(column.dtype, pd.StringDtype):
-        column = pd.Series([_lots_text(value) for value in column], index=column.index, dtype="str")
-    bids = bids.assign(lots=_as_text(column))
-    texts = _arrow(bids["lots"])
-    for row in bids.index[pc.equal(texts, "").to_numpy(zero_copy_only=False)]:
-        found(Problem("bids", int(row), "lots", "the bid names no lot"))
+    texts = _arrow(column)
     pieces = pc.split_pattern(texts, ";")
     starts, tokens = pieces.offsets.to_numpy().astype(np.int32), pieces.values
     lot = pc.index_in(tokens, _arrow(lots["lot"])).fill_null(-1).to_numpy().copy()
@@ -817,18 +812,27 @@ def _read_quantities(
         for at, code in zip(odd, codes, strict=True):
             row = int(np.searchsorted(starts, at, side="right")) - 1
             if read[code][2] and texts[row].as_py() != "":
-                found(Problem("bids", int(bids.index[row]), "lots", read[code][2]))
-    quantity = sparse.csr_array((taken, np.maximum(lot, 0), starts), shape=(len(bids), len(names)))
-    before = lot[:-1] >= lot[1:]
-    before[starts[1:-1] - 1] = False  # the next token belongs to the next bid
-    if before.any():
+                found(Problem("bids", int(column.index[row]), "lots", read[code][2]))
+    good = lot >= 0
+    if not good.all():
+        starts = np.concatenate([[0], np.cumsum(good)])[starts]
+        lot, taken = lot[good], taken[good]
+    quantity = sparse.csr_array((taken, lot, starts), shape=(len(column), len(names)))
+    if _repeats(quantity, np.greater_equal).any():
         quantity.sort_indices()
-        twice = np.flatnonzero(quantity.indices[:-1] == quantity.indices[1:])
-        for at in twice[~np.isin(twice + 1, starts)]:
+        for at in np.flatnonzero(_repeats(quantity, np.equal)):
             row = int(np.searchsorted(starts, at, side="right")) - 1
             reason = f"lot {names[quantity.indices[at]]!r} stands twice in the bid"
-            found(Problem("bids", int(bids.index[row]), "lots", reason))
-    return bids, quantity
+            found(Problem("bids", int(column.index[row]), "lots", reason))
+    return quantity
+
+
+def _repeats(quantity: sparse.csr_array, compare: Callable[..., Any]) -> NDArray[np.bool_]:
+    """Which lots compare so with the lot before them in the same bid."""
+    mark = np.zeros(len(quantity.indices) + 1, dtype=bool)
+    mark[1:-1] = compare(quantity.indices[:-1], quantity.indices[1:])
+    mark[quantity.indptr] = False
+    return mark
 
 
 def _lots_text(value: Any) -> str:
@@ -853,6 +857,9 @@ def _quantity_of(token: str, names: pd.Index, demand: NDArray[np.float64]) -> tu
     stem, units = stem.strip(), _quantity(tail)
     if not token:
         return -1, math.nan, "there is an empty lot name between semicolons"
+    if token in names:
+        lot = int(names.get_indexer(pd.Index([token]))[0])
+        return lot, float(demand[lot]), ""
     if not stem or stem not in names:
         return -1, math.nan, f"{token!r} is not in the lots table"
     lot = int(names.get_indexer(pd.Index([stem]))[0])
@@ -997,10 +1004,15 @@ def _natural_key(name: object) -> list[tuple[int, int, str]]:
 
 
 def _in_natural_order(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rows sorted so that L2 comes before L10, by the number a name ends in within the same stem."""
-    names = _arrow(frame[column])
+    order = _natural_order(frame[column])
+    return frame if order is None else frame.iloc[order]
+
+
+def _natural_order(column: pd.Series) -> NDArray[np.intp] | None:
+    """The order in which L2 comes before L10, by the number a name ends in within the same stem; None: as it is."""
+    names = _arrow(column)
     if _ascending(names):
-        return frame
+        return None
     parts = pc.extract_regex(names, pattern=r"(?s)^(?P<stem>.*?)(?P<number>[0-9]{0,15})$")
     digits = pc.struct_field(parts, "number")
     stems = pc.struct_field(parts, "stem").dictionary_encode()
@@ -1008,8 +1020,7 @@ def _in_natural_order(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     rank = np.empty(len(kinds), dtype=np.int64)
     rank[sorted(range(len(kinds)), key=lambda i: _natural_key(kinds[i]))] = np.arange(len(kinds))
     number = pc.if_else(pc.equal(digits, ""), "-1", digits).cast(pa.int64()).to_numpy()
-    order = np.lexsort((pc.binary_length(digits).to_numpy(), number, rank[stems.indices.to_numpy()]))
-    return frame.iloc[order]
+    return np.lexsort((pc.binary_length(digits).to_numpy(), number, rank[stems.indices.to_numpy()]))
 
 
 def _ascending(names: Any) -> bool:

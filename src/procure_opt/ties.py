@@ -116,7 +116,9 @@ def settled(solution: Solution) -> Solution:
     x[program.integer] = np.rint(x[program.integer])
     if not program.integer.all():
         low, high = np.where(program.integer, x, program.lower), np.where(program.integer, x, program.upper)
-        again = solve(replace(program, lower=low, upper=high, integer=np.zeros_like(program.integer)), "highs", Limits())
+        again = solve(
+            replace(program, lower=low, upper=high, integer=np.zeros_like(program.integer)), "highs", Limits()
+        )
         if again.x is None or again.program.width != program.width:
             return replace(solution, x=None)
         near = np.rint(again.x)
@@ -167,8 +169,9 @@ def differing(plan: Plan, found: Solution, solver: Any, limits: Limits) -> tuple
 def _other_columns(face: Face, found: Solution) -> bool:
     """Whether any whole column is left that could move, or any fraction."""
     program = face.program
-    x = np.concatenate([found.values[key] if key in found.values else np.zeros(program.families[key].size)
-                        for key in program.families])  # fmt: skip
+    x = np.concatenate(
+        [found.values[key] if key in found.values else np.zeros(program.families[key].size) for key in program.families]
+    )
     free = program.upper > program.lower
     movable = free & ((np.abs(x) < 0.5) | ~program.integer)
     return bool(movable.any())

@@ -1,0 +1,169 @@
+"""The command line: `procure-opt award FOLDER_OR_FILE`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from procure_opt.award import Award, OutOfTime, award
+from procure_opt.check import check
+from procure_opt.diagnose import price_of_constraints
+from procure_opt.infeasible import Infeasible
+from procure_opt.policy import Policy, Tied, announce
+from procure_opt.tables import read_policy, read_tender, write_csv
+from procure_opt.tender import BadTable
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+out, err = Console(), Console(stderr=True, soft_wrap=True)
+
+Source = Annotated[Path, typer.Argument(metavar="FOLDER_OR_FILE", help="A folder of tables, an .xlsx, or OCDS JSON.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="A policy.toml; left out: the one in the folder.")]
+
+
+@app.callback()
+def about() -> None:
+    """Decide who provides an outsourced public service, at what price, and under which bidding rule."""
+
+
+@app.command("award")
+def award_command(
+    source: Source,
+    policy: PolicyFile = None,
+    solver: Annotated[str, typer.Option(help="highs, CBC, or any solver PuLP knows.")] = "highs",
+    to: Annotated[Path | None, typer.Option("--out", help="Folder for award.csv and the other tables.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds; the best award so far is then taken.")] = None,
+    gap: Annotated[float, typer.Option(help="Stop within this share of the optimum; 0 = proven optimal.")] = 0.0,
+    announced: Annotated[str | None, typer.Option(help="The hash announced before opening.")] = None,
+    lp: Annotated[Path | None, typer.Option(help="Write the program as an LP file for the auditor.")] = None,
+) -> None:
+    """Award a tender: print the award, the winners' shares, what binds and what it costs; write award.csv."""
+    tender, rules = read_tender(source), _policy(source, policy)
+    if lp is not None:
+        rules.plan(tender).program.write_lp(lp)
+    decided = award(
+        tender, rules, solver=solver, time_limit=time_limit, gap=gap, announced=announced, progress=sys.stderr.isatty()
+    )
+    show(decided)
+    folder = Path.cwd() if to is None else to
+    written = write(decided, folder)
+    out.print(f"Written to {escape(str(folder))}: {', '.join(written)}", soft_wrap=True)
+
+
+@app.command("announce")
+def announce_command(source: Source, policy: PolicyFile = None) -> None:
+    """Print the rules and the hash that fixes them, to be published before the bids are opened."""
+    announcement = announce(_policy(source, policy), read_tender(source))
+    out.print(escape(announcement.text), soft_wrap=True)
+    out.print(f"Hash: {announcement.hash}", soft_wrap=True)
+
+
+def _policy(source: Path, policy: Path | None) -> Policy:
+    if policy is not None:
+        return read_policy(policy)
+    if source.is_dir() and not (source / "policy.toml").exists():
+        return Policy()
+    return Policy() if source.suffix == ".xlsx" else read_policy(source)
+
+
+def show(decided: Award) -> None:
+    """Print an award."""
+    tender, currency = decided.tender, f" {decided.tender.currency}" if decided.tender.currency else ""
+    out.print(
+        f"[bold]{escape(tender.name)}[/bold]: {decided.status}, cost {decided.cost:,.2f}{currency}", soft_wrap=True
+    )
+    proof = "proven" if decided.status == "optimal" else f"gap {decided.gap:.4%}"
+    out.print(f"objective {decided.objective:,.2f}, no award is below {decided.bound:,.2f} ({proof})", soft_wrap=True)
+    for note in tender.notes:
+        out.print(f"Note: {escape(note)}", soft_wrap=True)
+    if decided.tied is None:
+        out.print("Other awards of the same cost were not searched for.")
+    elif decided.tied:
+        out.print(f"Drawn among equals; optimal awards differ in {escape(', '.join(decided.tied))}.", soft_wrap=True)
+    _print("Award", decided.bids[["bid", "bidder", "lots", "price", "fraction", "net"]])
+    _print("Winners", decided.by_bidder.reset_index())
+    if len(decided.in_house):
+        _print("In-house", decided.in_house)
+    if decided.unawarded:
+        out.print(f"Unawarded: {escape(', '.join(decided.unawarded))}", soft_wrap=True)
+    if len(decided.violations):
+        _print("Soft rules exceeded", decided.violations)
+    if len(tender.rejected):
+        _print("Bids set aside", tender.rejected[["bid", "bidder", "lots", "reason"]])
+    if decided.policy.constraints and decided.status == "optimal":
+        priced = price_of_constraints(decided)
+        _print("What each rule costs", priced[["constraint", "costs", "binds"]])
+    found = check(decided)
+    out.print("Checked by other code: nothing found." if not found else "[bold]Checked by other code:[/bold]")
+    for violation in found:
+        out.print(f"  {escape(str(violation))}", soft_wrap=True)
+
+
+def _print(title: str, frame: pd.DataFrame) -> None:
+    table = Table(title=title, title_justify="left")
+    numeric = [pd.api.types.is_numeric_dtype(frame[column].dtype) for column in frame]
+    for column, number in zip(frame.columns, numeric, strict=True):
+        table.add_column(str(column), justify="right" if number else "left", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(escape(_shown(value)) for value in row))
+    out.print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return (
+            "–" if math.isnan(value) else f"{value:,.2f}" if abs(value) >= 10 or value.is_integer() else f"{value:.4g}"
+        )
+    return str(value)
+
+
+def write(decided: Award, folder: Path) -> list[str]:
+    """Write award.csv (accepted bids), winners.csv, and, where there is something in them, the other tables."""
+    tables = {
+        "award.csv": decided.bids,
+        "winners.csv": decided.by_bidder.reset_index(),
+        "in_house.csv": decided.in_house,
+        "violations.csv": decided.violations,
+        "rejected.csv": decided.tender.rejected,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, frame in tables.items():
+        if len(frame) or name == "award.csv":
+            write_csv(frame, folder / name)
+            written.append(name)
+    return written
+
+
+def main() -> None:
+    """Run the command line; whatever is wrong is said in words, never as a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except BadTable as bad:
+        for problem in bad.problems:
+            err.print(escape(str(problem)))
+        sys.exit(2)
+    except (Infeasible, OutOfTime, Tied) as none:
+        err.print(escape(str(none)))
+        sys.exit(1)
+    except (ValueError, TypeError, OSError) as wrong:
+        err.print(escape(str(wrong)))
+        sys.exit(2)
+    except Exception as other:
+        if other.__class__.__module__.startswith(("click", "typer")) and hasattr(other, "format_message"):
+            err.print(escape(other.format_message()))
+            sys.exit(2)
+        raise

@@ -1,0 +1,525 @@
+"""What an award hangs on: prices to win, the price of each rule, near ties, frontiers, scenarios, stability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from procure_opt.award import Award, award, prove
+from procure_opt.constraints import Constraint, replacement
+from procure_opt.infeasible import Infeasible
+from procure_opt.measures import accept, coverage, take, unawarded
+from procure_opt.policy import Plan, Policy, QualityAdjusted
+from procure_opt.program import Floats, Linear, Program, Rows, Status
+from procure_opt.solvers import Limits, solve
+from procure_opt.tender import Tender
+from procure_opt.ties import settled, tolerance
+
+# ---- what it takes to win ---------------------------------------------------------------------------------
+
+
+def price_to_win(award: Award, bid: str) -> float:
+    """The largest price at which some optimal award contains the bid, all other bids unchanged.
+
+    With V the best objective without the bid: the largest p such that an award with the bid at price p respects every
+    rule and has an objective of at most V. The price enters objective, budgets and shares of spend linearly, so this
+    is one integer program with p as a column. Where it does not (discounts on the bid, scores relative to the lowest
+    price, divisible bids) the price is found by halving, to one money unit.
+
+    Returns:
+        Money; NaN if the bid wins at no price, infinite if it wins at any (nothing can replace it, no reserve).
+
+    Raises:
+        ValueError: there is no such bid, or it was rejected for another reason than its price.
+
+    >>> from procure_opt.award import award as decide
+    >>> tender = Tender([{"lot": "A"}], [{"bid": "x", "bidder": "X", "lots": "A", "price": 5},
+    ...                                  {"bid": "y", "bidder": "Y", "lots": "A", "price": 7}])
+    >>> price_to_win(decide(tender), "x"), price_to_win(decide(tender), "y")
+    (7.0, 5.0)
+    """
+    tender = award.tender
+    aside = tender.rejected[tender.rejected["bid"] == bid]
+    if len(aside) and aside["reason"].iloc[0].startswith("above the reserve"):
+        tender = _with_figure(tender, bid, "price", 0.0)
+    index = tender.bid_index(bid)
+    ceiling = float((tender.part[[index]] @ tender.reserve)[0])
+    highest = np.inf if np.isnan(ceiling) else np.floor(ceiling / tender.money_unit + 1e-9) - tender.fixed[index]
+
+    def plan_at(units: float) -> Plan:
+        return award.policy.plan(_with_figure(tender, bid, "price", units * tender.money_unit))
+
+    units = _to_win(plan_at, bid, best_without(award, tender, index), highest)
+    return units if np.isinf(units) or np.isnan(units) else round(units * tender.money_unit, 9)
+
+
+def _with_figure(tender: Tender, bid: str, column: str, value: float) -> Tender:
+    bids = tender.every_bid
+    bids[column] = bids[column].where(bids["bid"] != bid, value)
+    return tender.replace(bids=bids)
+
+
+def best_without(award: Award, tender: Tender, index: int) -> float:
+    """The best objective of awards without a bid, in units of the objective; infinite if there are none."""
+    name = tender.bid_names[index]
+    if award.status == "optimal" and name not in set(award.bids["bid"]) and name in set(award.tender.bid_names):
+        return award.objective / award.policy.objective.unit(tender)
+    keep = np.arange(len(tender.price)) != index
+    try:
+        plan = award.policy.plan(tender.keep(keep))
+    except ValueError:  # a rule that names the bid itself
+        return np.inf
+    return prove(plan, "highs", Limits()).objective
+
+
+def _to_win(plan_at: Callable[[float], Plan], bid: str, without: float, highest: float) -> float:
+    nought, one = plan_at(0.0), plan_at(1.0)
+    index = nought.tender.bid_index(bid)
+    room = tolerance(nought, without) if np.isfinite(without) else 0.0
+    divisible = nought.tender.min_fraction[index] < 1
+    if not divisible and _differ_in_one_column(nought.program, one.program, nought.program.start["take"] + index):
+        return _with_figure_as_column(nought, one, index, without + (room if room < 0.5 else 0.0), highest)
+
+    def wins(units: float) -> bool:
+        plan = plan_at(units)
+        forced = Rows.at_least(take(plan.tender).rows(np.array([index])), 1e-6 if divisible else 1.0, lambda _: "wins")
+        best = prove(replace(plan, program=plan.program.extended([forced])), "highs", Limits())
+        return best.x is not None and best.objective <= without + room
+
+    if not wins(0.0):
+        return np.nan
+    low, high = 0.0, highest if np.isfinite(highest) else 1.0
+    while not np.isfinite(highest) and wins(high):
+        low, high = high, 2 * high
+        if high > 2**50:
+            return np.inf
+    if wins(high):
+        return high
+    while high - low > 1:
+        middle = np.floor((low + high) / 2)
+        low, high = (middle, high) if wins(middle) else (low, middle)
+    return low
+
+
+def _differ_in_one_column(first: Program, second: Program, column: int) -> bool:
+    if first.matrix.shape != second.matrix.shape or len(first.row_blocks) != len(second.row_blocks):
+        return False
+    if any(rows.separate is not None for rows in first.row_blocks):
+        return False  # rows added on the way would depend on the figure too
+    same = [
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in ("lower", "upper", "row_lower", "row_upper", "integer")
+    ]
+    if not all(same) or first.offset != second.offset:
+        return False
+    change = sparse.csr_array(second.matrix - first.matrix).tocoo()
+    cost = np.flatnonzero(second.cost != first.cost)
+    return bool((change.col[change.data != 0] == column).all() and (cost == column).all())
+
+
+def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, highest: float) -> float:
+    """Maximise the figure with the bid accepted and the objective at most `limit`."""
+    program, column = nought.program, nought.program.start["take"] + index
+    slope = np.asarray((one.program.matrix - program.matrix)[:, [column]].todense()).ravel()
+    rise = one.program.cost[column] - program.cost[column]
+    if np.isinf(limit) and np.isinf(highest) and not (slope != 0).any():
+        feasible = replace(program, lower=_set(program.lower, column, 1.0))
+        return np.nan if solve(feasible).x is None else np.inf
+    matrix = sparse.csr_array(sparse.hstack([program.matrix, sparse.csr_array(slope[:, None])]))
+    lower, upper = program.row_lower, program.row_upper
+    if np.isfinite(limit):
+        row = np.append(program.cost, rise)[None, :]
+        matrix = sparse.csr_array(sparse.vstack([matrix, sparse.csr_array(row)]))
+        lower, upper = np.append(lower, -np.inf), np.append(upper, limit - program.offset)
+    figure = replace(
+        program,
+        cost=np.append(np.zeros(program.width), -1.0),
+        offset=0.0,
+        matrix=matrix,
+        lower=np.append(_set(program.lower, column, 1.0), 0.0),
+        upper=np.append(program.upper, highest),
+        integer=np.append(program.integer, False),
+        row_lower=lower,
+        row_upper=upper,
+    )
+    solution = solve(figure)
+    if solution.x is None:
+        return np.nan
+    exact = settled(solution)
+    value = float((solution if exact.x is None else exact).x[-1])  # type: ignore[index]
+    return float(np.floor(value + 1e-6)) if value < 1e15 else np.inf
+
+
+def _set(values: Floats, column: int, value: float) -> Floats:
+    changed = values.copy()
+    changed[column] = value
+    return changed
+
+
+# ---- what each rule costs ---------------------------------------------------------------------------------
+
+
+def price_of_constraints(award: Award) -> pd.DataFrame:
+    """What each constraint costs: the award is decided again without it.
+
+    Returns:
+        One row a constraint: `constraint`, `cost_without`, `costs` (cost − cost_without), `objective_without`,
+        `binds` (whether dropping it improves the objective). NaN where no award exists without it.
+    """
+    policy, rows = award.policy, []
+    for number, rule in enumerate(policy.constraints):
+        others = tuple(other for at, other in enumerate(policy.constraints) if at != number)
+        other = _decide(award.tender, replace(policy, constraints=others))
+        cost, objective = (np.nan, np.nan) if other is None else (other.cost, other.objective)
+        unit = tolerance_in_money(award)
+        rows.append(
+            {
+                "constraint": repr(rule),
+                "cost_without": cost,
+                "costs": round(award.cost - cost, 9),
+                "objective_without": objective,
+                "binds": bool(award.objective - objective > unit),
+            }
+        )
+    return pd.DataFrame(rows, columns=["constraint", "cost_without", "costs", "objective_without", "binds"])
+
+
+def tolerance_in_money(award: Award) -> float:
+    """Half a money unit, or 1e-9 of the objective where that is more: smaller differences are none."""
+    return max(award.policy.objective.unit(award.tender) / 2, 1e-9 * abs(award.objective))
+
+
+def _decide(tender: Tender, policy: Policy) -> Award | None:
+    try:
+        return award(tender, replace(policy, tie_break=None))
+    except Infeasible:
+        return None
+
+
+# ---- near ties --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class NearTies:
+    """Other awards almost as good: `table` (objective, extra, gained, lost), and whether these are all of them."""
+
+    table: pd.DataFrame
+    complete: bool
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def near_ties(award: Award, within: float, limit: int = 20) -> NearTies:
+    """Awards whose objective is within so much money of the best, best first.
+
+    Args:
+        within: Money (points with `BestScore`).
+        limit: How many at most; if there are more, `.complete` is False.
+
+    Returns:
+        `.table`: `objective`, `extra` (above the award's), `gained` and `lost` (bids, against the award).
+    """
+    if not within >= 0:
+        raise ValueError(f"within is {within!r}; it must be an amount of at least 0")
+    plan = award.policy.plan(award.tender)
+    names, unit = plan.tender.bid_names, plan.unit
+    now = set(award.bids["bid"])
+    ceiling = (award.objective + within) / unit + tolerance(plan, award.objective / unit)
+    program = plan.program.extended([Rows.at_most(plan.program.objective, ceiling, lambda _: "within")])
+    taken = np.array([name in now for name in names])
+    open_now = np.isin(plan.tender.lot_names, award.unawarded)
+    rows: list[dict[str, Any]] = []
+    while True:
+        program = program.extended([_another(plan, taken, open_now)])
+        best = prove(replace(plan, program=program), "highs", Limits())
+        if best.x is None or len(rows) == limit:
+            break
+        taken = best.values["take"] > 0
+        if "unawarded" in best.values:
+            open_now = best.values["unawarded"] > 0.5
+        other = set(names[taken])
+        rows.append(
+            {
+                "objective": best.objective * unit,
+                "extra": round(best.objective * unit - award.objective, 9),
+                "gained": tuple(name for name in names if name in other - now),
+                "lost": tuple(name for name in names if name in now - other),
+            }
+        )
+    table = pd.DataFrame(rows, columns=["objective", "extra", "gained", "lost"])
+    return NearTies(table, best.status is Status.INFEASIBLE)
+
+
+def _another(plan: Plan, taken: np.ndarray, open_lots: np.ndarray) -> Rows:
+    """The accepted bids or the lots left open differ from these."""
+    away = accept(plan.tender).under(np.where(taken, -1.0, 1.0)) + Linear.fixed([float(taken.sum())])
+    if "unawarded" in plan.program.families:
+        flip = unawarded(plan.tender).under(np.where(open_lots, -1.0, 1.0))
+        away = away + flip + Linear.fixed([float(open_lots.sum())])
+    return Rows.at_least(away, 1.0, lambda _: "another award")
+
+
+# ---- many awards ------------------------------------------------------------------------------------------
+
+
+def _summary(tender: Tender, policy: Policy) -> tuple[dict[str, Any], Award | None]:
+    decided = _decide(tender, policy)
+    if decided is None:
+        nothing = dict.fromkeys(("cost", "price", "objective", "hhi", "quality"), np.nan)
+        return {"status": "infeasible", **nothing, "winners": 0, "in_house": 0, "unawarded": 0}, None
+    quality = decided.bids["quality"] * decided.bids["fraction"]
+    share = decided.bids["fraction"].sum()
+    return {
+        "status": decided.status,
+        "cost": decided.cost,
+        "price": decided.price,
+        "objective": decided.objective,
+        "hhi": decided.hhi,
+        "quality": quality.sum(skipna=False) / share if share else np.nan,
+        "winners": len(decided.by_bidder),
+        "in_house": len(decided.in_house),
+        "unawarded": len(decided.unawarded),
+    }, decided
+
+
+def _summaries(
+    tenders: Iterable[Tender], policies: Iterable[Policy], executor: Executor | None
+) -> list[tuple[dict[str, Any], Award | None]]:
+    run = map if executor is None else executor.map
+    return list(run(_summary, tenders, policies))
+
+
+def frontier(
+    tender: Tender,
+    policy: Policy,
+    constraint: Callable[[Any], Constraint],
+    values: Iterable[Any],
+    *,
+    executor: Executor | None = None,
+) -> pd.DataFrame:
+    """How the award changes as one constraint tightens: the policy with `constraint(value)` added, for each value.
+
+    Args:
+        constraint: A function of the value, such as `MaxHHI` or `lambda n: MaxLots(n, per="owner")`.
+        values: What to go through.
+        executor: Any `concurrent.futures.Executor`; the results do not depend on it.
+
+    Returns:
+        One row a value: value, status ("infeasible" where no award exists, with NaN figures), cost, price, objective,
+        hhi, quality (mean over accepted bids), winners, in_house, unawarded.
+    """
+    values = list(values)
+    policies = [replace(policy, constraints=(*policy.constraints, constraint(value))) for value in values]
+    found = _summaries([tender] * len(values), policies, executor)
+    return pd.DataFrame([{"value": value} | row for value, (row, _) in zip(values, found, strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class Scenarios:
+    """Several policies for one tender.
+
+    Attributes:
+        table: One row a policy, as in `frontier`.
+        cross: Row s, column t: by what share the award of s is worse than the best under t, by t's objective;
+            NaN where it breaks t's rules.
+        awards: By name; None where there is none.
+    """
+
+    table: pd.DataFrame
+    cross: pd.DataFrame
+    awards: Mapping[str, Award | None]
+
+
+def scenarios(tender: Tender, policies: Mapping[str, Policy], *, executor: Executor | None = None) -> Scenarios:
+    """The awards under several policies side by side, and each judged by the others' rules."""
+    found = _summaries([tender] * len(policies), policies.values(), executor)
+    awards = {name: decided for name, (_, decided) in zip(policies, found, strict=True)}
+    table = pd.DataFrame([row for row, _ in found], index=pd.Index(policies, name="policy"))
+    cross = pd.DataFrame(np.nan, index=table.index, columns=pd.Index(policies, name="judged by"))
+    for judge, policy in policies.items():
+        best = awards[judge]
+        if best is None:
+            continue
+        plan = policy.plan(tender)
+        for name, decided in awards.items():
+            if decided is not None:
+                objective = _judged(plan, decided)
+                cross.loc[name, judge] = (objective - best.objective) / max(abs(best.objective), 1e-9)
+    return Scenarios(table, cross, awards)
+
+
+def _judged(plan: Plan, decided: Award) -> float:
+    """The objective of an award under another plan; NaN if it breaks the rules."""
+    if set(decided.bids["bid"]) - set(plan.tender.bid_names):
+        return np.nan
+    found = solve(_as_awarded(plan.program, plan.tender, decided))
+    return np.nan if found.x is None else found.objective * plan.unit
+
+
+def _as_awarded(program: Program, tender: Tender, decided: Award) -> Program:
+    """The program with accepted fractions, in-house parts and open lots as in an award."""
+    lower, upper = program.lower.copy(), program.upper.copy()
+    fraction = pd.Series(decided.bids["fraction"].to_numpy(), index=decided.bids["bid"])
+    home = pd.Series(decided.in_house["fraction"].to_numpy(), index=decided.in_house["lot"])
+    possible = tender.lot_names[~np.isnan(tender.in_house)]
+    for key, names, parts in (("take", tender.bid_names, fraction), ("in_house", possible, home)):
+        if key in program.start:
+            where = slice(program.start[key], program.start[key] + len(names))
+            lower[where] = upper[where] = parts.reindex(names).fillna(0.0).to_numpy()
+    return replace(program, lower=lower, upper=upper)
+
+
+# ---- stability --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """How little would change the winners.
+
+    Attributes:
+        bids: One row a bid: `bid`, `bidder`, `wins`, `price`, `price_to_win`, `change` (price_to_win − price: a winner
+            keeps its place up to it, a loser wins from it), `share` (of the price), and with `QualityAdjusted` the same
+            step in quality points.
+        smallest: The row of the smallest relative change that flips a winner; None if nothing does.
+        complete: Whether every bid is in `bids`; the others are those farthest from winning by reduced cost.
+        evaluators: One row an evaluator left out: `winners_change`, `gained`, `lost`, `cost`.
+        other_winner: Chance that another set of bids wins when each mean score moves by the evaluators' noise;
+            NaN without scores.
+        acceptance: That chance bid by bid: how often each bid is accepted.
+        noise: Standard deviation of a single score around the mean of its bid and criterion.
+    """
+
+    bids: pd.DataFrame
+    smallest: pd.Series | None
+    complete: bool
+    evaluators: pd.DataFrame
+    other_winner: float
+    acceptance: pd.Series
+    noise: float
+
+
+def stability(
+    award: Award, *, limit: int = 200, draws: int = 200, seed: int = 0, executor: Executor | None = None
+) -> Stability:
+    """The smallest price or quality change that flips a winner, the weight of single evaluators, and score noise.
+
+    Noise: the pooled standard deviation s of scores around the mean of their bid and criterion; each draw moves every
+    such mean by N(0, s²/evaluators), within 0–100, and decides again.
+
+    Args:
+        limit: How many bids to look at, those nearest to winning or losing first.
+        draws: How many times to draw; 0 leaves the noise out.
+        seed: Of the draws.
+        executor: Any `concurrent.futures.Executor`; the results do not depend on it.
+    """
+    tender = award.tender
+    nearest = _nearest(award, limit)
+    run = map if executor is None else executor.map
+    found = list(run(price_to_win, [award] * len(nearest), nearest))
+    table = tender.bids.set_index("bid").loc[nearest, ["bidder", "price"]].reset_index()
+    table.insert(2, "wins", table["bid"].isin(award.bids["bid"]))
+    table["price_to_win"] = found
+    table["change"] = table["price_to_win"] - table["price"]
+    table["share"] = table["change"] / table["price"].where(table["price"] > 0)
+    if isinstance(award.policy.objective, QualityAdjusted):
+        table["quality_change"] = -table["change"] / _worth_of_a_point(award, table["bid"])
+    flips = table[np.isfinite(table["share"])]
+    smallest = flips.loc[flips["share"].abs().idxmin()] if len(flips) else None
+    evaluators = _leave_one_out(award, executor)
+    other, acceptance, noise = _under_noise(award, draws, seed, executor)
+    return Stability(table, smallest, len(nearest) == len(tender.price), evaluators, other, acceptance, noise)
+
+
+def _nearest(award: Award, limit: int) -> list[str]:
+    names = award.tender.bid_names
+    if len(names) <= limit:
+        return [str(name) for name in names]
+    found = solve(award.policy.plan(award.tender).program)
+    assert found.reduced_cost is not None
+    at = found.program.start["take"]
+    distance = np.abs(found.reduced_cost[at : at + len(names)])
+    return [str(names[i]) for i in np.sort(np.argsort(distance, kind="stable")[:limit])]
+
+
+def _worth_of_a_point(award: Award, bids: pd.Series) -> Floats:
+    objective = award.policy.objective
+    assert isinstance(objective, QualityAdjusted)
+    tender = award.tender
+    value = tender.lots[objective.value].to_numpy(dtype=float) if isinstance(objective.value, str) else objective.value
+    worth = tender.part @ (np.zeros(len(tender.demand)) + value)
+    return np.array([worth[tender.bid_index(name)] for name in bids])
+
+
+def _leave_one_out(award: Award, executor: Executor | None) -> pd.DataFrame:
+    scores = award.tender.scores
+    rows, now = [], set(award.bids["bid"])
+    people = sorted(scores["evaluator"].unique())
+    fresh = []
+    for person in people if len(people) > 1 else []:
+        rest = scores[scores["evaluator"] != person]
+        complete = set(zip(rest["bid"], rest["criterion"], strict=True))
+        if complete == set(zip(scores["bid"], scores["criterion"], strict=True)):
+            fresh.append((person, award.tender.replace(scores=rest)))
+    found = _summaries([tender for _, tender in fresh], [award.policy] * len(fresh), executor)
+    for (person, _), (_, decided) in zip(fresh, found, strict=True):
+        other = set() if decided is None else set(decided.bids["bid"])
+        rows.append(
+            {
+                "evaluator": person,
+                "winners_change": other != now,
+                "gained": tuple(sorted(other - now)),
+                "lost": tuple(sorted(now - other)),
+                "cost": np.nan if decided is None else decided.cost,
+            }
+        )
+    return pd.DataFrame(rows, columns=["evaluator", "winners_change", "gained", "lost", "cost"])
+
+
+def _under_noise(award: Award, draws: int, seed: int, executor: Executor | None) -> tuple[float, pd.Series, float]:
+    scores = award.tender.scores
+    names = pd.Index(award.tender.bid_names, name="bid")
+    if scores.empty or not draws:
+        return np.nan, pd.Series(np.nan, index=names), np.nan
+    cell = scores.groupby(["bid", "criterion"])["score"]
+    mean, count = cell.transform("mean"), cell.transform("count")
+    freedom = len(scores) - cell.ngroups
+    noise = float(np.sqrt(((scores["score"] - mean) ** 2).sum() / freedom)) if freedom else 0.0
+    rng = np.random.default_rng(seed)
+    one = scores.assign(score=mean, count=count).drop_duplicates(["bid", "criterion"]).drop(columns="evaluator")
+    tenders = []
+    for _ in range(draws):
+        moved = one["score"] + rng.standard_normal(len(one)) * noise / np.sqrt(one["count"])
+        table = one.assign(score=moved.clip(0, 100), evaluator="all").drop(columns="count")
+        tenders.append(award.tender.replace(scores=table))
+    accepted = np.zeros(len(names))
+    now, other = set(award.bids["bid"]), 0
+    for _, decided in _summaries(tenders, [award.policy] * draws, executor):
+        winners = set() if decided is None else set(decided.bids["bid"])
+        accepted += names.isin(winners)
+        other += winners != now
+    return other / draws, pd.Series(accepted / draws, index=names), noise
+
+
+def replacement_cost(award: Award) -> pd.Series:
+    """What it costs more, by winner, to fill its lots again with other bids and in-house if it defaults.
+
+    The other awards stay as they are; xor labels are respected, other constraints do not bind an emergency. Infinite
+    where nothing can replace the winner.
+    """
+    tender = award.tender
+    costs = {}
+    for name in award.by_bidder.index:
+        bidder = tender.bidder_index(name)
+        extra = replacement(tender, bidder)
+        # The award itself is part of the program, so that its fractions are columns there.
+        program = Program.build(extra, [coverage(tender, np.ones(len(tender.demand), dtype=bool))])
+        found = solve(_as_awarded(program, tender, award))
+        costs[name] = np.inf if found.x is None else round(found.objective * tender.money_unit, 9)
+    return pd.Series(costs, name="extra_cost", dtype=float).rename_axis("bidder")
