@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import procure_opt as po
 from hypothesis import strategies as st
+
+import procure_opt as po
 
 Draw = Callable[[Any], Any]
 CATEGORIES = ("cleaning", "security")
@@ -29,7 +30,13 @@ def tenders(
     lots = [f"L{i + 1}" for i in range(n_lots)]
     bidders = [f"B{i + 1}" for i in range(n_bidders)]
     demand = _demands(draw, lots)
-    bids = [_bid(draw, i, bidders, demand, divisible=divisible) for i in range(draw(st.integers(1, max_bids)))]
+    count = draw(st.integers(1, max_bids))
+    # A bid on each lot alone makes most tenders possible; one in three is left to chance.
+    alone = [[lot] for lot in lots] if not sometimes(draw) else []
+    bids = [
+        _bid(draw, i, bidders, demand, divisible=divisible, lots=alone[i] if i < len(alone) else None)
+        for i in range(max(count, len(alone)))
+    ]
     tables: dict[str, Any] = {
         "lots": _lots(draw, lots, bidders, demand),
         "bids": bids,
@@ -49,7 +56,7 @@ def _demands(draw: Draw, lots: list[str]) -> dict[str, int]:
 
 
 def _lots(draw: Draw, lots: list[str], bidders: list[str], demand: dict[str, int]) -> list[dict[str, Any]]:
-    own = draw(st.sampled_from(["all", "some", "none"]))
+    own = draw(st.sampled_from(["all", "all", "some", "none"]))
     return [
         {
             "lot": lot,
@@ -88,9 +95,12 @@ def _bidders(draw: Draw, bidders: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _bid(draw: Draw, number: int, bidders: list[str], demand: dict[str, int], *, divisible: bool) -> dict[str, Any]:
-    lots = draw(st.lists(st.sampled_from(list(demand)), min_size=1, max_size=3, unique=True))
-    units = {lot: draw(st.integers(1, demand[lot])) for lot in lots}
+def _bid(
+    draw: Draw, number: int, bidders: list[str], demand: dict[str, int], *, divisible: bool, lots: list[str] | None
+) -> dict[str, Any]:
+    whole = lots is not None
+    lots = lots or draw(st.lists(st.sampled_from(list(demand)), min_size=1, max_size=3, unique=True))
+    units = {lot: demand[lot] if whole else draw(st.integers(1, demand[lot])) for lot in lots}
     return {
         "bid": f"b{number + 1}",
         "bidder": draw(st.sampled_from(bidders)),
@@ -216,7 +226,7 @@ def _picked(draw: Draw, tender: po.Tender) -> dict[str, Any]:
 
 
 def _budget(draw: Draw, tender: po.Tender) -> dict[str, Any]:
-    amount = st.integers(0, 120)
+    amount = st.integers(20, 150)
     if sometimes(draw, 4):
         return {"amount": {year: draw(amount) for year in sorted(set(tender.lots["period"]))}, "each": "period"}
     return {"amount": draw(amount)} | scope(draw, tender)

@@ -51,7 +51,7 @@ class Award:
         violations: Soft constraints exceeded: constraint, where, amount, unit, charge.
         hhi: Σ over ultimate owners of (their part of prices + in-house)², 0 to 1.
         tied: Bids in which optimal awards differ; () if the award is unique; None if not searched or not proven.
-        tender, policy: As evaluated.
+        tender, policy: As given.
     """
 
     status: str
@@ -228,7 +228,7 @@ def read(plan: Plan, solution: Solution, tied: tuple[str, ...] | None) -> Award:
         violations=violations,
         hhi=_hhi(tender, net, spent + home),
         tied=tied,
-        tender=tender,
+        tender=plan.given,
         policy=plan.policy,
     )
 

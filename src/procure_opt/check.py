@@ -514,7 +514,9 @@ def _constraints(facts: Facts) -> Iterator[Violation]:
             amount, declared = facts.excess(found), facts.declared(rule)["amount"]
             if not abs(amount - declared) <= DECLARED * max(1.0, abs(amount)):
                 where = _some(excess.where for excess in found if excess.where)
-                yield Violation(name, where, amount - declared, f"exceeded by {amount:.9g}, the award declares {declared:.9g}")
+                yield Violation(
+                    name, where, amount - declared, f"exceeded by {amount:.9g}, the award declares {declared:.9g}"
+                )
 
 
 def _verdict(facts: Facts, rule: Any) -> tuple[tuple[Excess, ...], str]:
@@ -887,7 +889,9 @@ def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
         rate = 1 - tender.bidders["deduction"].to_numpy(dtype=float)
         aim = float((rate[facts.bidder] * facts.net).sum()) + own + ledger
         if kind == "QualityAdjusted":
-            worth = np.full(len(tender.demand), 1.0) * (_of_lots(tender, goal.value) if isinstance(goal.value, str) else goal.value)
+            worth = np.full(len(tender.demand), 1.0) * (
+                _of_lots(tender, goal.value) if isinstance(goal.value, str) else goal.value
+            )
             points = tender.quality[facts.bid][facts.at] * facts.part
             at_home = np.nan_to_num(tender.lots["in_house_quality"].to_numpy(dtype=float)) * facts.own
             aim -= float((worth[facts.lot] * points).sum() + (worth * at_home).sum()) / unit
@@ -901,7 +905,9 @@ def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
         message = f"it is {true * unit:.15g}, the award says {award.objective:.15g}"
         yield Violation("objective", "", (said - true) * unit, message)
     if not bound <= true + slack:
-        yield Violation("bound", "", (bound - true) * unit, f"{award.bound:.15g} is above the objective {true * unit:.15g}")
+        yield Violation(
+            "bound", "", (bound - true) * unit, f"{award.bound:.15g} is above the objective {true * unit:.15g}"
+        )
     room = max(1.0, RELATIVE * abs(true)) if kind != "BestScore" else SCORES
     if award.status == "optimal" and not true - bound <= room:
         message = f"the objective is {true * unit:.15g}, the bound {award.bound:.15g}: that proves no optimum"

@@ -95,8 +95,9 @@ def show(decided: Award) -> None:
         out.print(f"Unawarded: {escape(', '.join(decided.unawarded))}", soft_wrap=True)
     if len(decided.violations):
         _print("Soft rules exceeded", decided.violations)
-    if len(tender.rejected):
-        _print("Bids set aside", tender.rejected[["bid", "bidder", "lots", "reason"]])
+    aside = decided.policy.field(tender)[0].rejected
+    if len(aside):
+        _print("Bids set aside", aside[["bid", "bidder", "lots", "reason"]])
     if decided.policy.constraints and decided.status == "optimal":
         priced = price_of_constraints(decided)
         _print("What each rule costs", priced[["constraint", "costs", "binds"]])
@@ -133,7 +134,7 @@ def write(decided: Award, folder: Path) -> list[str]:
         "winners.csv": decided.by_bidder.reset_index(),
         "in_house.csv": decided.in_house,
         "violations.csv": decided.violations,
-        "rejected.csv": decided.tender.rejected,
+        "rejected.csv": decided.policy.field(decided.tender)[0].rejected,
     }
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -716,16 +716,23 @@ class Together:
         """One row a scope: the number of holders is at most 1."""
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            names, won = wins(tender, scope, self.per)
-            lots, holders = np.flatnonzero(scope), won.total()
-            for what, part in (("done in-house", kept(tender)), ("left unawarded", unawarded(tender))):
-                one, label = np.ones(1), f"any lot{text} {what}"
-                bare = Family(f"{what} together|{text}", one * 0, one, one > 0, always(label))
-                link = Rows.at_most(part.rows(lots) - bare().repeat(len(lots)), 0.0, always(f"{label} counts"))
-                holders = holders + Family(bare.key, bare.lower, bare.upper, bare.integer, bare.label, (link,))()
+            names, weight = tender.groups(self.per, winners=True)
+            lots, bids = np.flatnonzero(scope), np.flatnonzero(touching(tender, scope))
+            allowed = sparse.csr_array((weight[tender.bidder_of[bids]] > 0).astype(float))
+            parts = [
+                (accept(tender).rows(bids), allowed, "an entity chosen for all lots"),
+                (kept(tender).rows(lots), sparse.csr_array(np.ones((len(lots), 1))), "all lots done in-house"),
+                (unawarded(tender).rows(lots), sparse.csr_array(np.ones((len(lots), 1))), "all lots left unawarded"),
+            ]
+            holders = Linear.fixed([0.0])
+            for part, may, what in parts:
+                none, label = np.zeros(may.shape[1]), always(f"Together{text}: {what}")
+                bare = Family(f"{what}|{self.per}|{text}", none, none + 1, none == 0, label)
+                link = Rows.at_most(part - bare().under(may), 0.0, label)
+                holders = holders + replace(bare, links=(link,))().total()
             # However many holders there are, it is one instance.
             most = np.full(1, len(names) + 1.0)
-            return Rows.at_most(holders, 1.0, lambda _: f"Together{text}", unit="instance", relax=most, whole=True)
+            return Rows.at_most(holders, 1.0, always(f"Together{text}"), unit="instance", relax=most, whole=True)
 
         return _over_scopes(self, tender, rows)
 
@@ -829,7 +836,7 @@ class Exclude:
 
     def __call__(self, tender: Tender) -> Rows:
         """One row a bid."""
-        match = chosen_bids(tender, self.bids) & tender.among_bidders(self.bidders)[tender.bidder_of]
+        match = tender.among_bids(self.bids) & tender.among_bidders(self.bidders)[tender.bidder_of]
         bids = np.flatnonzero(match & touching(tender, tender.scope(self.lots)))
         rows = Rows.at_most(
             accept(tender).rows(bids),
@@ -846,9 +853,12 @@ class Exclude:
         return f"admit {change:g} of the excluded bids"
 
 
-def chosen_bids(tender: Tender, bids: Filter) -> Mask:
-    """Which bids a filter names; like `Tender.scope`."""
-    return tender.among_bids(bids)
+def _rejected(tender: Tender, bids: Filter) -> list[str]:
+    """Bids of a list that were set aside."""
+    if bids is None or isinstance(bids, Mapping):
+        return []
+    aside = set(tender.rejected["bid"])
+    return [str(name) for name in bids if str(name) in aside]
 
 
 @_constraint
@@ -881,7 +891,10 @@ class Require:
             touch = touching(tender, scope)
             blocks = []
             if self.bids is not None:
-                bids = np.flatnonzero(chosen_bids(tender, self.bids) & touch)
+                lost = _rejected(tender, self.bids)
+                label = f"Require bid {', '.join(lost)}, which was rejected"
+                blocks.append(Rows.at_least(Linear.fixed(np.zeros(len(lost))), 1.0, always(label), **more))
+                bids = np.flatnonzero(tender.among_bids(self.bids) & touch)
                 blocks.append(
                     Rows.at_least(
                         accept(tender).rows(bids),
@@ -951,19 +964,19 @@ class Resilient:
 
     def __call__(self, tender: Tender) -> Rows:
         """One row a bidder with bids in the scope."""
-        touch = touching(tender, tender.scope(self.lots))
-        bidders = np.unique(tender.bidder_of[touch])
+        scope = tender.scope(self.lots)
         limit = round(self.max_extra_cost / tender.money_unit, 6)
-        blocks = [
-            Rows.at_most(
-                replacement(tender, int(bidder)),
-                limit,
-                always(f"Resilient {_money(self.max_extra_cost)}: default of {tender.bidder_names[bidder]}"),
-                unit="money",
-                relax=np.array([1 / tender.money_unit]),
-            )
-            for bidder in bidders
-        ]
+        blocks = []
+        for bidder in np.unique(tender.bidder_of[touching(tender, scope)]):
+            extra, room = replacement(tender, int(bidder)), limit
+            if not scope.all():
+                # Binding only if the bidder wins in the scope.
+                _, won = wins(tender, scope, "bidder")
+                slack = max(extra.range()[1][0] - limit, 0.0)
+                extra, room = extra + won.rows(np.array([bidder])).times(slack), limit + slack
+            label = always(f"Resilient {_money(self.max_extra_cost)}: default of {tender.bidder_names[bidder]}")
+            unit = np.array([1 / tender.money_unit])
+            blocks.append(Rows.at_most(extra, room, label, unit="money", relax=unit))
         return replace(Rows.stack(blocks), penalty=self.penalty)
 
     def remedy(self, change: float) -> str:

@@ -438,10 +438,11 @@ def stability(
 
 
 def _nearest(award: Award, limit: int) -> list[str]:
-    names = award.tender.bid_names
+    plan = award.policy.plan(award.tender)
+    names = plan.tender.bid_names
     if len(names) <= limit:
         return [str(name) for name in names]
-    found = solve(award.policy.plan(award.tender).program)
+    found = solve(plan.program)
     assert found.reduced_cost is not None
     at = found.program.start["take"]
     distance = np.abs(found.reduced_cost[at : at + len(names)])
@@ -513,7 +514,7 @@ def replacement_cost(award: Award) -> pd.Series:
     The other awards stay as they are; xor labels are respected, other constraints do not bind an emergency. Infinite
     where nothing can replace the winner.
     """
-    tender = award.tender
+    tender, _ = award.policy.field(award.tender)
     costs = {}
     for name in award.by_bidder.index:
         bidder = tender.bidder_index(name)

@@ -77,17 +77,15 @@ class Infeasible(Exception):
         """What is wrong and what would help, a sentence each."""
         plan, said = self.plan, ["No award satisfies the rules."]
         if plan.thin and plan.policy.few_bidders == "fail":
-            few = f"fewer than {plan.policy.min_bidders} bidders"
-            return (*said, f"The tender fails: {_lots(plan.thin)} {_has(plan.thin)} {few}.")
+            return (*said, f"The tender fails: {_lots(plan.thin)} {_has(plan.thin)} {_few(plan)}.")
         if self.lots_without_bids:
             some = self.lots_without_bids
-            thin = [lot for lot in some if lot in plan.thin]
-            bare = [lot for lot in some if lot not in plan.thin]
+            thin = [lot for lot in some if lot in plan.thin and plan.policy.min_bidders > 1]
+            bare = [lot for lot in some if lot not in thin]
             if bare:
-                said.append(f"{_lots(bare).capitalize()} {_has(bare)} no valid bid and no in-house cost.")
+                said.append(f"{_lots(bare, 'Lot')} {_has(bare)} no valid bid and no in-house cost.")
             if thin:
-                few = f"fewer than {plan.policy.min_bidders} bidders"
-                said.append(f"{_lots(thin).capitalize()} {_has(thin)} {few} and no in-house cost.")
+                said.append(f"{_lots(thin, 'Lot')} {_has(thin)} {_few(plan)} and no in-house cost.")
             said.append("Give an in-house cost, or allow lots to stay unawarded with Cover(lots=…, penalty=…).")
             return tuple(said)
         said.append("These rules cannot hold together: " + "; ".join(map(repr, self.conflict)) + ".")
@@ -102,8 +100,12 @@ class Infeasible(Exception):
         return tuple(said)
 
 
-def _lots(names: Sequence[str]) -> str:
-    return f"lot{'s' if len(names) > 1 else ''} {', '.join(names)}"
+def _lots(names: Sequence[str], word: str = "lot") -> str:
+    return f"{word}{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _few(plan: Plan) -> str:
+    return "no valid bid" if plan.policy.min_bidders == 1 else f"fewer than {plan.policy.min_bidders} bidders"
 
 
 def _has(names: Sequence[str]) -> str:

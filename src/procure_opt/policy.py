@@ -226,9 +226,11 @@ class Policy:
         thin: list[int] = []
         reasons: dict[int, str] = {}
         live = np.ones(len(tender.price), dtype=bool)
-        while self.min_bidders > 1:
+        while True:
             pairs = tender.part[np.flatnonzero(live)].tocoo()
-            met = np.unique(np.stack([pairs.col, tender.bidder_of[live][pairs.row]]), axis=1)[0]
+            met = pairs.col
+            if self.min_bidders > 1:
+                met = np.unique(np.stack([met, tender.bidder_of[live][pairs.row]]), axis=1)[0]
             few = np.bincount(met, minlength=len(tender.demand)) < self.min_bidders
             new = [int(lot) for lot in np.flatnonzero(few) if lot not in thin]
             if not new:
@@ -240,9 +242,9 @@ class Policy:
                     reasons[int(bid)] = f"fewer than {self.min_bidders} bidders on lot {tender.lot_names[lot]}"
         return tender.set_aside(reasons), tuple(str(tender.lot_names[lot]) for lot in sorted(thin))
 
-    def plan(self, tender: Tender) -> Plan:
+    def plan(self, given: Tender) -> Plan:
         """The program of this policy for a tender."""
-        tender, thin = self.field(tender)
+        tender, thin = self.field(given)
         may_stay_open = np.zeros(len(tender.demand), dtype=bool)
         for rule in self.constraints:
             if isinstance(rule, Cover):
@@ -261,16 +263,20 @@ class Policy:
             soft, slack = rows.softened(f"slack {number:04d}")
             total = total + slack.total().times(rows.penalty / unit)
             blocks.append(soft)
-        return Plan(tender, self, Program.build(total, blocks), rules, aim, ledger, unit, thin, blocks[0], blocks[1])
+        return Plan(
+            given, tender, self, Program.build(total, blocks), rules, aim, ledger, unit, thin, blocks[0], blocks[1]
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A tender under a policy as a program, with what each part of it stands for.
 
-    `aim` is the objective without the charges of soft rules, in units each worth `unit` of money (or points).
+    `tender` is the one `given` with quality derived and bids on thin lots set aside. `aim` is the objective without the
+    charges of soft rules, in units each worth `unit` of money (or points).
     """
 
+    given: Tender
     tender: Tender
     policy: Policy
     program: Program

@@ -209,6 +209,8 @@ class Rows:
         """One block of several that share unit and penalty."""
         if len(parts) == 1:
             return parts[0]
+        if not parts:
+            return Rows(Linear.fixed([]), np.empty(0), np.empty(0), always(""))
         ends = np.cumsum([len(part) for part in parts])
 
         def label(i: int) -> str:

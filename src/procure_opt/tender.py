@@ -533,7 +533,8 @@ def _read(table: str, data: Table | None, found: Found) -> pd.DataFrame:
     for column in REQUIRED[table]:
         if columns[column] == TEXT and column in frame.columns:
             for row in frame.index[(out[column] == "").to_numpy()]:
-                found(Problem(table, int(row), column, f"the {column} is blank"))
+                reason = "the bid names no lot" if column == "lots" else f"the {column} is blank"
+                found(Problem(table, int(row), column, reason))
     return pd.DataFrame(out, index=frame.index, copy=False)
 
 

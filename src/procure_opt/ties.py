@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from procure_opt.measures import Places
 from procure_opt.policy import Plan
-from procure_opt.program import Floats, Linear, Program, Rows, Solution, Status
+from procure_opt.program import Floats, Linear, Program, Rows, Solution, Status, always
 from procure_opt.solvers import Limits, solve
 
 
@@ -35,62 +33,59 @@ class Face:
     """The optimal awards of a program: what a solution may still be, given that it is as good as `found`.
 
     Columns whose reduced cost exceeds what separates the optimum from the relaxation are fixed where they are.
+    `limit` is the highest objective that still counts as optimal.
     """
 
     program: Program
-    objective: Linear
     limit: float
 
     @staticmethod
-    def of(plan: Plan, found: Solution, within: float = 0.0) -> Face:
-        """The awards within so much (in units of the objective) of the best one found."""
+    def of(plan: Plan, found: Solution) -> Face:
+        """The awards as good as the best one found."""
         program, reduced = found.program, found.reduced_cost
         assert reduced is not None
-        limit = found.objective + tolerance(plan, found.objective) + within
+        limit = found.objective + tolerance(plan, found.objective)
         gap = limit - found.relaxed
-        low = np.where(program.integer & (reduced < -gap - 1e-6), program.upper, program.lower)
-        high = np.where(program.integer & (reduced > gap + 1e-6), program.lower, program.upper)
-        low = np.where(np.isfinite(low), low, program.lower)
-        face = replace(program, lower=low, upper=high)
-        row = Rows.at_most(program.objective, limit, lambda _: "as good as the best")
-        return Face(face, program.objective, limit).with_rows(row)
+        fixed_high = program.integer & (reduced < -gap - 1e-6) & np.isfinite(program.upper)
+        fixed_low = program.integer & (reduced > gap + 1e-6)
+        lower = np.where(fixed_high, program.upper, program.lower)
+        upper = np.where(fixed_low, program.lower, program.upper)
+        return Face(replace(program, lower=lower, upper=upper), limit)
 
     def with_rows(self, *rows: Rows) -> Face:
         """The awards of the face that also satisfy these rows."""
-        program = self.program.extended(rows)
-        # Families keep their order and only grow, so the narrowed bounds go back to the columns they belong to.
-        low, high = program.lower.copy(), program.upper.copy()
-        for key, at in self.program.start.items():
-            size, to = self.program.families[key].size, program.start[key]
-            low[to : to + size] = self.program.lower[at : at + size]
-            high[to : to + size] = self.program.upper[at : at + size]
-        return replace(self, program=replace(program, lower=low, upper=high))
+        return replace(self, program=_keeping_bounds(self.program, self.program.extended(rows)))
 
-    def best(self, aim: Linear, solver: Any, limits: Limits) -> Solution:
-        """The award of the face that is best for another aim.
+    def best(self, aim: Linear, solver: Any, limits: Limits, *, near: bool = False) -> Solution:
+        """The award of the face that is best for another aim; no `x` if there is none.
 
-        A solver's tolerance could let an award in that is not of the face; it is then cut off and the search repeated.
+        With `near` the aim stays so close to the objective that minimising it leaves the face only when it is empty;
+        the search is then as easy as the first. Otherwise the face is held by a row. A solver's tolerance could let an
+        award in that is not of the face; it is then cut off and the search repeated.
         """
-        face = self
+        objective = self.program.objective
+        face = self if near else self.with_rows(Rows.at_most(objective, self.limit, always("as good as the best")))
         while True:
-            program = face.program
-            aimed = program.aiming(aim)
-            aimed = replace(aimed, lower=_moved(program, aimed, "lower"), upper=_moved(program, aimed, "upper"))
-            solution = solve(aimed, solver, limits)
+            solution = solve(_keeping_bounds(face.program, face.program.aiming(aim)), solver, limits)
             if solution.x is None:
                 return solution
             rounded = settled(solution)
-            if rounded.x is not None and self.objective.at(rounded.values)[0] <= self.limit + 1e-6:
+            if rounded.x is not None and objective.at(rounded.values)[0] <= self.limit + 1e-6:
                 return rounded
+            if rounded.x is not None and near:
+                return replace(solution, status=Status.INFEASIBLE, x=None)
             face = face.with_rows(cut_off(solution))
 
 
-def _moved(old: Program, new: Program, bound: str) -> Floats:
-    values: Floats = getattr(new, bound).copy()
-    for key, at in old.start.items():
-        size, to = old.families[key].size, new.start[key]
-        values[to : to + size] = getattr(old, bound)[at : at + size]
-    return values
+def _keeping_bounds(narrowed: Program, program: Program) -> Program:
+    """A program made from a narrowed one, with the narrowed bounds on the columns they share."""
+    lower, upper = program.lower.copy(), program.upper.copy()
+    for key, at in narrowed.start.items():
+        if key in program.start:
+            size, to = narrowed.families[key].size, program.start[key]
+            lower[to : to + size] = narrowed.lower[at : at + size]
+            upper[to : to + size] = narrowed.upper[at : at + size]
+    return replace(program, lower=lower, upper=upper)
 
 
 def cut_off(solution: Solution) -> Rows:
@@ -102,7 +97,7 @@ def cut_off(solution: Solution) -> Rows:
         if binary.any():
             on = np.where(values[key] > 0.5, -1.0, 1.0) * binary
             total = total + family().under(on) + Linear.fixed([float((binary & (on < 0)).sum())])
-    return Rows.at_least(total, 1.0, lambda _: "another award")
+    return Rows.at_least(total, 1.0, always("another award"))
 
 
 def settled(solution: Solution) -> Solution:
@@ -138,50 +133,53 @@ def _holds(program: Program, x: Floats) -> bool:
 def differing(plan: Plan, found: Solution, solver: Any, limits: Limits) -> tuple[Face, Places] | None:
     """The optimal face, and the bids in which optimal awards differ; None if the limits stop the search.
 
-    Each search looks for the optimal award that departs from the first in as many bids as possible that have not
-    been seen to differ, until none departs.
+    Each search looks for an optimal award that departs from the first in a bid not yet seen to differ (and, by a
+    weight too small to leave the face, in as many of them as possible), until there is none.
     """
     face = Face.of(plan, found)
     start, program = found.values["take"], face.program
-    at = program.start["take"]
+    take, at = program.families["take"](), program.start["take"]
     free = program.upper[at : at + len(start)] > program.lower[at : at + len(start)]
+    whole = program.families["take"].integer
     seen = np.zeros(len(start), dtype=bool)
-    take = program.families["take"]()
-    if not _other_columns(face, found):
-        return face, np.flatnonzero(seen)
-    for sides in _directions(start):
-        while True:
-            weight = np.where(free & ~seen, sides, 0.0)
-            if not weight.any():
-                break
-            other = face.best(take.under(weight), solver, limits)
-            if other.status is Status.NOTHING or (other.x is None and other.status is not Status.INFEASIBLE):
+
+    def look(aim: Linear, *, near: bool, among: Face) -> bool | None:
+        other = among.best(aim, solver, limits, near=near)
+        if other.x is None:
+            return False if other.status is Status.INFEASIBLE else None
+        changed = np.abs(other.values["take"] - start) > 1e-6
+        fresh = bool((changed & ~seen).any())
+        seen[changed] = True
+        return fresh
+
+    room = face.limit - found.objective
+    while (unseen := free & whole & ~seen).any() and _can_move(face, found):
+        away = np.where(start > 0.5, 1.0, -1.0) * unseen
+        departs = take.under(-away) + Linear.fixed([float((unseen & (start > 0.5)).sum())])
+        elsewhere = face.with_rows(Rows.at_least(departs, 1.0, always("another award")))
+        aim = program.objective + take.under(away * (0.8 * room / unseen.sum()))
+        if (more := look(aim, near=True, among=elsewhere)) is None:
+            return None
+        if not more:
+            break
+    # Fractions: as far down, then as far up, as optimal awards allow.
+    for direction in (1.0, -1.0):
+        while (unseen := free & ~whole & ~seen).any():
+            if (more := look(take.under(direction * unseen), near=False, among=face)) is None:
                 return None
-            if other.x is None:
+            if not more:
                 break
-            changed = np.abs(other.values["take"] - start) > 1e-6
-            if not (changed & ~seen).any():
-                break
-            seen |= changed
     return face, np.flatnonzero(seen)
 
 
-def _other_columns(face: Face, found: Solution) -> bool:
-    """Whether any whole column is left that could move, or any fraction."""
+def _can_move(face: Face, found: Solution) -> bool:
+    """Whether a whole column that is 0 could be more: an optimal award that drops a bid must take something else."""
     program = face.program
-    x = np.concatenate(
-        [found.values[key] if key in found.values else np.zeros(program.families[key].size) for key in program.families]
-    )
     free = program.upper > program.lower
-    movable = free & ((np.abs(x) < 0.5) | ~program.integer)
-    return bool(movable.any())
-
-
-def _directions(start: Floats) -> Iterator[NDArray[np.float64]]:
-    """Away from the first award: whole bids the other way, fractions first up, then down."""
-    yield np.where(start > 1 - 1e-9, 1.0, -1.0)
-    if ((start > 1e-9) & (start < 1 - 1e-9)).any():
-        yield np.where((start > 1e-9) & (start < 1 - 1e-9), 1.0, 0.0)
+    x = np.concatenate(
+        [found.values.get(key, np.zeros(family.size)) for key, family in program.families.items()] or [np.empty(0)]
+    )
+    return bool((free & ((x < 0.5) | ~program.integer)).any())
 
 
 def choose(plan: Plan, face: Face, tied: Places, found: Solution, solver: Any, limits: Limits) -> Solution | None:
@@ -194,5 +192,5 @@ def choose(plan: Plan, face: Face, tied: Places, found: Solution, solver: Any, l
             return None
         chosen = better
         value = float(aim.at(better.values)[0])
-        face = face.with_rows(Rows.at_most(aim, value + 1e-9 * max(1.0, abs(value)), lambda _: "as the rule prefers"))
+        face = face.with_rows(Rows.at_most(aim, value + 1e-9 * max(1.0, abs(value)), always("as the rule prefers")))
     return chosen
