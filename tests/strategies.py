@@ -163,8 +163,7 @@ def policies(
         constraints=tuple(chosen),
         objective=po.LowestCost() if worth is None else po.QualityAdjusted(worth),
         quality_weights=weights,
-        min_bidders=draw(st.sampled_from([1, 1, 1, 2])),
-        few_bidders=draw(st.sampled_from(["keep in house", "keep in house", "keep in house", "fail"])),
+        **draw(st.sampled_from([{}, {}, {}, {"min_bidders": 2}, {"min_bidders": 2, "few_bidders": "fail"}])),
     )
 
 
@@ -198,6 +197,7 @@ PER = st.sampled_from(["bidder", "owner", "kind"])
 OF = st.sampled_from(["estimate", "lots", "demand", "spend", "area"])
 BASE = st.sampled_from(["scope", "scope", "awarded"])
 ELSEWHERE = st.sampled_from([None, None, "elsewhere"])
+ACROSS = st.sampled_from(["bid", "award"])
 SHARE = st.sampled_from([0.2, 0.3, 0.4, 0.5, 0.75])
 
 
@@ -235,10 +235,10 @@ def _budget(draw: Draw, tender: po.Tender) -> dict[str, Any]:
 RULES: dict[str, Callable[[Draw, po.Tender], dict[str, Any]]] = {
     "Budget": _budget,
     "MinQuality": lambda draw, t: {
-        "score": draw(st.sampled_from([40, 50, 60])), "across": draw(st.sampled_from(["bid", "award"])), **scope(draw, t),
+        "score": draw(st.sampled_from([40, 50, 60])), "across": draw(ACROSS), **scope(draw, t),
     },
     "AttributeBound": lambda draw, t: {
-        "column": "carbon", "across": draw(st.sampled_from(["bid", "award"])), **_bounds(draw), **scope(draw, t),
+        "column": "carbon", "across": draw(ACROSS), **_bounds(draw), **scope(draw, t),
     },
     "MaxShare": lambda draw, t: {
         "share": draw(SHARE), "of": draw(OF), "per": draw(PER), "base": draw(BASE), "existing": draw(ELSEWHERE),

@@ -99,7 +99,8 @@ def award(
         tender: Lots and bids.
         policy: Rules; None = lowest cost, ties drawn with seed 0.
         solver: "highs", the name of a solver PuLP knows ("CBC", …), or a PuLP solver object. With PuLP the bound is
-            that of the linear relaxation, and the award is "optimal" only if it meets that.
+            that of the linear relaxation, and the award is "optimal" only if it meets that; ties are searched for by
+            HiGHS all the same.
         time_limit: Seconds; the best award found so far is then "feasible".
         gap: Stop once (objective − bound) / |objective| is at most this; above 0 the award is never called optimal.
         progress: Print how a long solve goes (or call this function with it).
@@ -130,7 +131,7 @@ def award(
         raise Infeasible(plan)
     if solution.x is None:
         raise OutOfTime(solution.bound * plan.unit)
-    solution, tied = break_ties(plan, solution, solver, limits)
+    solution, tied = break_ties(plan, solution, limits)
     return read(plan, solution, tied)
 
 
@@ -165,17 +166,17 @@ def prove(plan: Plan, solver: Any, limits: Limits) -> Solution:
     return replace(exact, status=Status.OPTIMAL if proven else Status.FEASIBLE)
 
 
-def break_ties(plan: Plan, solution: Solution, solver: Any, limits: Limits) -> tuple[Solution, tuple[str, ...] | None]:
+def break_ties(plan: Plan, solution: Solution, limits: Limits) -> tuple[Solution, tuple[str, ...] | None]:
     """The optimal solution the policy prefers, and the names of the bids in which optimal solutions differ."""
     if plan.policy.tie_break is None or solution.status is not Status.OPTIMAL:
         return solution, None
-    search = differing(plan, solution, solver, limits)
+    search = differing(plan, solution, limits)
     if search is None:
         return solution, None
     face, tied = search
     chosen: Solution | None = solution
     if len(tied):
-        chosen = choose(plan, face, tied, solution, solver, limits)
+        chosen = choose(plan, face, tied, solution, limits)
     if chosen is None or time.monotonic() > limits.deadline:
         return solution, None
     same = replace(solution, x=chosen.x, program=chosen.program)

@@ -525,7 +525,8 @@ class MaxHHI:
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
             m = measure(tender, self.of, scope, self.per, base=self.base, existing=self.existing)
-            scale = 1 / max(m.total.range()[1][0], 1e-9)
+            # In thousandths of the largest total, so that a solver's tolerance of 1e-9 is far below the one stated.
+            scale = 1000 / max(m.total.range()[1][0], 1e-9)
             amount, total = m.amount.times(scale), m.total.times(scale)
             count = len(m.names)
             key = f"square|{self.of}|{self.per}|{self.base}|{self.existing}|{text}"
@@ -533,7 +534,7 @@ class MaxHHI:
             bare = Family(
                 key,
                 np.zeros(count),
-                np.ones(count),  # amount ≤ total ≤ 1 here, and so is amount² / total
+                np.full(count, 1000.0),  # amount ≤ total ≤ 1000 here, and so is amount² / total
                 np.zeros(count, dtype=bool),
                 lambda g: f"{label}: square of the share of {m.names[g]}",
             )

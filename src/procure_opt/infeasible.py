@@ -62,7 +62,8 @@ class Infeasible(Exception):
     @cached_property
     def remedies(self) -> dict[Constraint, float]:
         """The smallest change of each constraint alone."""
-        return {rule: _smallest(self.plan, [rule]).get(rule, np.nan) for rule in _hard(self.plan)}
+        hard = [rule for rule, rows in self.plan.rules if rows.penalty is None]
+        return {rule: _smallest(self.plan, [rule]).get(rule, np.nan) for rule in hard}
 
     @cached_property
     def remedies_together(self) -> dict[Constraint, float]:

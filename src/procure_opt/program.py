@@ -403,12 +403,22 @@ class Program:
         return len(self.cost)
 
     def extended(self, more: Iterable[Rows]) -> Program:
-        """The program with further blocks of rows."""
-        return Program.build(self.objective, (*self.blocks, *more))
+        """The program with further blocks of rows; columns keep the bounds they have here."""
+        return self._carried(Program.build(self.objective, (*self.blocks, *more)))
 
     def aiming(self, objective: Linear) -> Program:
-        """The program with another objective."""
-        return Program.build(objective, self.blocks)
+        """The program with another objective; columns keep the bounds they have here."""
+        return self._carried(Program.build(objective, self.blocks))
+
+    def _carried(self, other: Program) -> Program:
+        lower, upper, integer = other.lower.copy(), other.upper.copy(), other.integer.copy()
+        for key, at in self.start.items():
+            if key in other.start:
+                size, to = self.families[key].size, other.start[key]
+                lower[to : to + size] = self.lower[at : at + size]
+                upper[to : to + size] = self.upper[at : at + size]
+                integer[to : to + size] = self.integer[at : at + size]
+        return replace(other, lower=lower, upper=upper, integer=integer)
 
     def split(self, x: Floats) -> dict[str, Floats]:
         """A solver's vector as values by family."""

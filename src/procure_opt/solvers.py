@@ -126,9 +126,13 @@ def _with_highs(program: Program, limits: Limits) -> Solution:
             return replace(found, status=best.status, x=None, objective=np.inf, bound=max(bound, best.bound))
         gap = best.objective - bound
         needed = ~fixable | (reduced <= gap * (1 + 1e-9) + 1e-6)
-        if best.status is not Status.OPTIMAL or (needed <= keep).all():
-            proven = best.bound if (needed <= keep).all() else bound
-            return replace(found, status=best.status, x=best.x, objective=best.objective, bound=max(bound, proven))
+        complete = bool((needed <= keep).all())
+        near_enough = limits.gap > 0 and gap <= limits.gap * abs(best.objective)
+        if complete or near_enough or time.monotonic() >= limits.deadline:
+            # Columns left out cost more than the incumbent, so the small program's bound holds up to there.
+            proven = min(best.bound, best.objective) if complete else bound
+            status = best.status if complete else Status.FEASIBLE
+            return replace(found, status=status, x=best.x, objective=best.objective, bound=max(bound, proven))
         keep = needed
 
 

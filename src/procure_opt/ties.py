@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -54,9 +53,9 @@ class Face:
 
     def with_rows(self, *rows: Rows) -> Face:
         """The awards of the face that also satisfy these rows."""
-        return replace(self, program=_keeping_bounds(self.program, self.program.extended(rows)))
+        return replace(self, program=self.program.extended(rows))
 
-    def best(self, aim: Linear, solver: Any, limits: Limits, *, near: bool = False) -> Solution:
+    def best(self, aim: Linear, limits: Limits, *, near: bool = False) -> Solution:
         """The award of the face that is best for another aim; no `x` if there is none.
 
         With `near` the aim stays so close to the objective that minimising it leaves the face only when it is empty;
@@ -66,26 +65,17 @@ class Face:
         objective = self.program.objective
         face = self if near else self.with_rows(Rows.at_most(objective, self.limit, always("as good as the best")))
         while True:
-            solution = solve(_keeping_bounds(face.program, face.program.aiming(aim)), solver, limits)
-            if solution.x is None:
-                return solution
+            solution = solve(face.program.aiming(aim), "highs", limits)
+            if solution.status is not Status.OPTIMAL:
+                # Stopped on the way: that says nothing of the face.
+                unknown = Status.INFEASIBLE if solution.status is Status.INFEASIBLE else Status.NOTHING
+                return replace(solution, status=unknown, x=None)
             rounded = settled(solution)
             if rounded.x is not None and objective.at(rounded.values)[0] <= self.limit + 1e-6:
                 return rounded
             if rounded.x is not None and near:
                 return replace(solution, status=Status.INFEASIBLE, x=None)
             face = face.with_rows(cut_off(solution))
-
-
-def _keeping_bounds(narrowed: Program, program: Program) -> Program:
-    """A program made from a narrowed one, with the narrowed bounds on the columns they share."""
-    lower, upper = program.lower.copy(), program.upper.copy()
-    for key, at in narrowed.start.items():
-        if key in program.start:
-            size, to = narrowed.families[key].size, program.start[key]
-            lower[to : to + size] = narrowed.lower[at : at + size]
-            upper[to : to + size] = narrowed.upper[at : at + size]
-    return replace(program, lower=lower, upper=upper)
 
 
 def cut_off(solution: Solution) -> Rows:
@@ -111,13 +101,15 @@ def settled(solution: Solution) -> Solution:
     x[program.integer] = np.rint(x[program.integer])
     if not program.integer.all():
         low, high = np.where(program.integer, x, program.lower), np.where(program.integer, x, program.upper)
-        again = solve(
-            replace(program, lower=low, upper=high, integer=np.zeros_like(program.integer)), "highs", Limits()
-        )
-        if again.x is None or again.program.width != program.width:
+        again = solve(replace(program, lower=low, upper=high, integer=np.zeros_like(program.integer)))
+        if again.x is None:
             return replace(solution, x=None)
-        near = np.rint(again.x)
-        x = np.where(program.integer, x, np.where(np.abs(again.x - near) < 1e-9, near, again.x))
+        fresh = again.x
+        if again.program.width != program.width:  # rows were added on the way, with columns that are left out here
+            values = again.values
+            fresh = np.concatenate([values[key] for key in program.families])
+        near = np.rint(fresh)
+        x = np.where(program.integer, x, np.where(np.abs(fresh - near) < 1e-9, near, fresh))
     elif not _holds(program, x):
         return replace(solution, x=None)
     return replace(solution, x=x, objective=float(program.cost @ x) + program.offset)
@@ -130,7 +122,7 @@ def _holds(program: Program, x: Floats) -> bool:
     return bool((activity <= program.row_upper + slack).all() and (activity >= program.row_lower - slack).all())
 
 
-def differing(plan: Plan, found: Solution, solver: Any, limits: Limits) -> tuple[Face, Places] | None:
+def differing(plan: Plan, found: Solution, limits: Limits) -> tuple[Face, Places] | None:
     """The optimal face, and the bids in which optimal awards differ; None if the limits stop the search.
 
     Each search looks for an optimal award that departs from the first in a bid not yet seen to differ (and, by a
@@ -144,7 +136,7 @@ def differing(plan: Plan, found: Solution, solver: Any, limits: Limits) -> tuple
     seen = np.zeros(len(start), dtype=bool)
 
     def look(aim: Linear, *, near: bool, among: Face) -> bool | None:
-        other = among.best(aim, solver, limits, near=near)
+        other = among.best(aim, limits, near=near)
         if other.x is None:
             return False if other.status is Status.INFEASIBLE else None
         changed = np.abs(other.values["take"] - start) > 1e-6
@@ -182,12 +174,12 @@ def _can_move(face: Face, found: Solution) -> bool:
     return bool((free & ((x < 0.5) | ~program.integer)).any())
 
 
-def choose(plan: Plan, face: Face, tied: Places, found: Solution, solver: Any, limits: Limits) -> Solution | None:
+def choose(plan: Plan, face: Face, tied: Places, found: Solution, limits: Limits) -> Solution | None:
     """The optimal award that the policy's tie-break picks; None if the limits stop the search."""
     assert plan.policy.tie_break is not None
     chosen = found
     for aim in plan.policy.tie_break(plan.tender, tied):
-        better = face.best(aim, solver, limits)
+        better = face.best(aim, limits)
         if better.x is None:
             return None
         chosen = better
