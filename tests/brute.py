@@ -263,6 +263,23 @@ class World:
             return Fraction(1)
         return number(self.lots[lot][of])
 
+    def evaluated(self, bid: dict[str, Any]) -> Fraction:
+        return (bid["price"] + bid["fixed"]) * (1 - number(self.firms[bid["bidder"]]["deduction"]))
+
+    def score(self, bid: dict[str, Any]) -> Fraction:
+        """RelativePrice: weight · 100 · cheapest exact cover of the bid's lots / price + (1 − weight) · quality."""
+        weight = number(self.policy.objective.scoring.weight)
+        inside = [other for other in self.bids.values() if set(other["units"]) <= set(bid["units"])]
+        base = self.evaluated(bid)
+        for size in range(1, len(bid["units"]) + 1):
+            for some in itertools.combinations(inside, size):
+                lots = sorted(lot for other in some for lot in other["units"])
+                apart = not any(self.exclude_each_other(one, other) for one, other in itertools.combinations(some, 2))
+                if lots == sorted(bid["units"]) and apart:
+                    base = min(base, sum((self.evaluated(other) for other in some), Fraction(0)))
+        price = self.evaluated(bid)
+        return weight * 100 * (base / price if price else 1) + (1 - weight) * bid["quality"]
+
     def attribute(self, bid: dict[str, Any], column: str) -> Fraction:
         return number(bid[column] if column in bid else self.firms[bid["bidder"]][column])
 
@@ -328,25 +345,25 @@ class Tried:
         return sum((self.kept[lot] * number(worth[lot]["in_house"]) for lot in inside), Fraction(0))
 
     def ledger(self) -> Fraction:
-        """What the transactions cost; amounts are numbers or columns."""
-        ledger = self.world.policy.ledger
+        """What the transactions cost; figures are numbers or columns."""
+        world, ledger = self.world, self.world.policy.ledger
         if ledger is None:
             return Fraction(0)
 
-        def amount(value: Any, row: dict[str, Any]) -> Fraction:
+        def figure(value: Any, row: dict[str, Any]) -> Fraction:
             return number(row[value] if isinstance(value, str) else value)
 
-        firms = {bid["bidder"]: self.world.firms[bid["bidder"]] for bid in self.won.values()}
-        total = number(ledger.per_bid_evaluated) * len(self.world.offered)
+        winners = {bid["bidder"] for bid in self.won.values()}
+        total = sum((figure(ledger.per_bid_evaluated, bid) for bid in world.bids.values()), Fraction(0))
+        total += sum(figure(ledger.per_contract, bid) for bid in self.won.values())
+        total += sum(figure(ledger.per_supplier, world.firms[name]) for name in winners)
         for name, bid in self.won.items():
-            firm = firms[bid["bidder"]]
-            for value in (ledger.per_contract, ledger.monitoring):
-                total += amount(value, bid if isinstance(value, str) and value in bid else firm)
-            total += amount(ledger.adaptation, bid if ledger.adaptation in bid else firm) * self.net[name]
-        for firm in firms.values():
-            total += amount(ledger.per_supplier, firm)
-        for lot in self.switches(ledger.incumbent, set(self.world.lots)) if ledger.per_switch else ():
-            total += amount(ledger.per_switch, self.world.lots[lot])
+            total += figure(ledger.adaptation, world.firms[bid["bidder"]]) * self.net[name]
+            for lot, units in bid["units"].items():
+                total += figure(ledger.monitoring, world.lots[lot]) * units * self.fraction[name] / world.demand[lot]
+        if ledger.per_switch:
+            gone = self.switches(ledger.incumbent, set(world.lots))
+            total += sum(figure(ledger.per_switch, world.lots[lot]) for lot in gone)
         return total
 
     def cost(self) -> Fraction:
@@ -355,6 +372,10 @@ class Tried:
     def objective(self) -> Fraction:
         """What the policy minimises, penalties apart."""
         world, goal = self.world, self.world.policy.objective
+        if type(goal).__name__ == "BestScore":
+            everything = sum(number(row["estimate"]) for row in world.lots.values())
+            points = [world.score(bid) * self.taken(n, "estimate", set(world.lots)) for n, bid in self.won.items()]
+            return -sum(points, Fraction(0)) / everything
         total = self.in_house_cost() + self.ledger()
         for name, bid in self.won.items():
             total += (1 - number(world.firms[bid["bidder"]]["deduction"])) * self.net[name]

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import procure_opt as po
+from procure_opt.scoring import RelativePrice
 
 Draw = Callable[[Any], Any]
 CATEGORIES = ("cleaning", "security")
@@ -149,21 +150,47 @@ def _scores(draw: Draw, bids: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @st.composite
 def policies(
-    draw: Draw, tender: po.Tender, *, max_rules: int = 3, names: tuple[str, ...] | None = None, soft: bool = True
+    draw: Draw,
+    tender: po.Tender,
+    *,
+    max_rules: int = 3,
+    names: tuple[str, ...] | None = None,
+    soft: bool = True,
+    ledger: bool = True,
 ) -> po.Policy:
     """A policy of up to so many constraints (of these classes), hard or soft, that reads well on this tender."""
     known = names or tuple(RULES)
     chosen = [
         draw(rules(tender, draw(st.sampled_from(known)), soft=soft)) for _ in range(draw(st.integers(0, max_rules)))
     ]
-    goal = draw(st.sampled_from(["cost", "cost", "quality"]))
-    worth = draw(st.sampled_from([0.1, 0.5, "value"])) if goal == "quality" else None
     weights = {"method": 3, "staff": 1} if len(tender.scores) and sometimes(draw, 2) else None
     return po.Policy(
         constraints=tuple(chosen),
-        objective=po.LowestCost() if worth is None else po.QualityAdjusted(worth),
+        objective=draw(objectives(tender)),
+        ledger=draw(ledgers()) if ledger and sometimes(draw, 5) else None,
         quality_weights=weights,
         **draw(st.sampled_from([{}, {}, {}, {"min_bidders": 2}, {"min_bidders": 2, "few_bidders": "fail"}])),
+    )
+
+
+def objectives(tender: po.Tender) -> st.SearchStrategy[Any]:
+    """Lowest cost, quality in money, or points where every bid takes whole lots."""
+    goals = [po.LowestCost(), po.LowestCost(), *map(po.QualityAdjusted, (0.1, 0.5, "value"))]
+    if (tender.part.data == 1).all() and (tender.min_fraction == 1).all():
+        goals.append(po.BestScore(RelativePrice(0.4)))
+    return st.sampled_from(goals)
+
+
+def ledgers() -> st.SearchStrategy[po.Ledger]:
+    """Transaction costs as numbers and as columns."""
+    return st.builds(
+        po.Ledger,
+        per_contract=st.sampled_from([0, 2, "carbon"]),
+        per_supplier=st.sampled_from([0, 3, "elsewhere"]),
+        per_switch=st.sampled_from([0, 4, "area"]),
+        per_bid_evaluated=st.sampled_from([0, 1]),
+        adaptation=st.sampled_from([0, 0.25]),
+        monitoring=st.sampled_from([0, 1, "area"]),
     )
 
 

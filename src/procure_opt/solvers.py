@@ -75,7 +75,7 @@ def solve(program: Program, solver: Any = "highs", limits: Limits | None = None)
         limits: Time, gap, progress.
     """
     limits = limits or Limits()
-    once = _with_highs if isinstance(solver, str) and solver.lower() == "highs" else _with_pulp(solver, limits)
+    once = _with_highs if isinstance(solver, str) and solver == "highs" else _with_pulp(solver, limits)
     while True:
         solution = once(program, limits)
         missing = [] if solution.x is None else program.separate(solution.x)
@@ -160,6 +160,11 @@ def _dual_bound(program: Program, duals: Floats, reduced: Floats) -> float:
 
 
 def _highs(program: Program, limits: Limits, *, integer: bool) -> _Run:
+    if not program.width:  # HiGHS calls a program without columns solved, whatever its rows say
+        possible = bool((program.row_lower <= 1e-9).all() and (program.row_upper >= -1e-9).all())
+        offset = program.offset if possible else math.inf
+        status = Status.OPTIMAL if possible else Status.INFEASIBLE
+        return _Run(status, np.empty(0) if possible else None, offset, offset, np.zeros(len(program.row_lower)))
     model: Any = highspy.Highs()
     for option, value in (
         ("output_flag", False),
