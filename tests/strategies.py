@@ -157,6 +157,7 @@ def policies(
     names: tuple[str, ...] | None = None,
     soft: bool = True,
     ledger: bool = True,
+    scores: bool = True,
 ) -> po.Policy:
     """A policy of up to so many constraints (of these classes), hard or soft, that reads well on this tender."""
     known = names or tuple(RULES)
@@ -166,17 +167,17 @@ def policies(
     weights = {"method": 3, "staff": 1} if len(tender.scores) and sometimes(draw, 2) else None
     return po.Policy(
         constraints=tuple(chosen),
-        objective=draw(objectives(tender)),
+        objective=draw(objectives(tender, scores=scores)),
         ledger=draw(ledgers()) if ledger and sometimes(draw, 5) else None,
         quality_weights=weights,
         **draw(st.sampled_from([{}, {}, {}, {"min_bidders": 2}, {"min_bidders": 2, "few_bidders": "fail"}])),
     )
 
 
-def objectives(tender: po.Tender) -> st.SearchStrategy[Any]:
+def objectives(tender: po.Tender, *, scores: bool = True) -> st.SearchStrategy[Any]:
     """Lowest cost, quality in money, or points where every bid takes whole lots."""
     goals = [po.LowestCost(), po.LowestCost(), *map(po.QualityAdjusted, (0.1, 0.5, "value"))]
-    if (tender.part.data == 1).all() and (tender.min_fraction == 1).all():
+    if scores and (tender.part.data == 1).all() and (tender.min_fraction == 1).all():
         goals.append(po.BestScore(RelativePrice(0.4)))
     return st.sampled_from(goals)
 

@@ -44,6 +44,7 @@ from procure_opt.policy import (
     Tied,
     announce,
 )
+from procure_opt.tables import read_policy, read_tender, read_tenders, write_tender
 from procure_opt.tender import BadTable, Tender
 
 __all__ = [
@@ -86,7 +87,11 @@ __all__ = [
     "near_ties",
     "price_of_constraints",
     "price_to_win",
+    "read_policy",
+    "read_tender",
+    "read_tenders",
     "replacement_cost",
     "scenarios",
     "stability",
+    "write_tender",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from procure_opt.infeasible import Infeasible
-from procure_opt.measures import inside
+from procure_opt.measures import inside, kept_cost, spend
 from procure_opt.policy import Announcement, BestScore, Plan, Policy, announce
 from procure_opt.program import Floats, Solution, Status
 from procure_opt.solvers import Limits, Report, solve
@@ -199,21 +199,22 @@ def read(plan: Plan, solution: Solution, tied: tuple[str, ...] | None) -> Award:
         may = plan.coverage.body.terms["unawarded"].sum(axis=0) > 0
         open_lots = may & (values["unawarded"] > 1e-9)
     spent, home = _exact_sum(net), _exact_sum(own_cost)
-    ledger = float(plan.ledger.at(values)[0])
+    ledger = 0.0 if plan.policy.ledger is None else plan.policy.ledger.of(tender, fraction, net)
     violations, charges = _violations(plan, values)
-    objective = float(plan.aim.at(values)[0]) * plan.unit + charges
-    _agree(plan, values, spent + home, fraction)
+    aim = float(plan.aim.at(values)[0])
+    objective = _money(aim, plan.unit) + charges
+    _agree(plan, values, spent + home, ledger)
     bound = min(solution.bound * plan.unit, objective)
     scored = isinstance(plan.policy.objective, BestScore)
     return Award(
         status=solution.status.value,
-        cost=(spent + home + ledger) * unit if ledger else _money(spent + home, unit),
+        cost=_money(spent + home + ledger, unit),
         price=_money(spent, unit),
-        objective=objective if scored or objective % unit else _money(objective / unit, unit),
+        objective=objective,
         bound=bound,
         gap=(objective - bound) / max(abs(objective), 1e-9),
-        score=-float(plan.aim.at(values)[0]) if scored else np.nan,
-        ledger=ledger * unit,
+        score=-aim if scored else np.nan,
+        ledger=_money(ledger, unit),
         bids=tender.bids.iloc[accepted]
         .assign(fraction=fraction[accepted], net=_currency(net[accepted], unit))
         .reset_index(drop=True),
@@ -303,9 +304,7 @@ def _by_bidder(tender: Tender, fraction: Floats, net: Floats, total: float) -> p
                 "lots": len(lots),
                 "quantity": float((tender.quantity[bids].sum(axis=1) * fraction[bids]).sum()),
                 "price": _money(paid, tender.money_unit),
-                "estimate": float(
-                    ((tender.part[bids] @ np.nan_to_num(tender.estimate, nan=np.nan)) * fraction[bids]).sum()
-                ),
+                "estimate": float(((tender.part[bids] @ tender.estimate) * fraction[bids]).sum()),
                 "share": paid / total if total else 0.0,
             }
         )
@@ -343,7 +342,7 @@ def _violations(plan: Plan, values: Mapping[str, Floats]) -> tuple[pd.DataFrame,
     return table, float(table["charge"].sum()) if rows else 0.0
 
 
-def _agree(plan: Plan, values: Mapping[str, Floats], total: float, fraction: Floats) -> None:
+def _agree(plan: Plan, values: Mapping[str, Floats], total: float, ledger: float) -> None:
     """Raise if the program and the bids tell different stories: a defect, never to be passed over."""
     tender = plan.tender
     off = plan.coverage.excess(values)
@@ -352,16 +351,15 @@ def _agree(plan: Plan, values: Mapping[str, Floats], total: float, fraction: Flo
     if plan.exclusive.excess(values).max(initial=0.0) > 1e-6:
         raise RuntimeError("contradiction: bids that exclude each other were accepted")
     for rule, block in plan.rules:
-        over = block.body.at(values) - block.upper, block.lower - block.body.at(values)
-        size = 1e-6 * np.maximum(
-            1.0,
-            np.abs(block.body.constant) + np.abs(block.upper, where=np.isfinite(block.upper), out=np.ones(len(block))),
+        body = block.body.at(values)
+        limits = np.abs(np.nan_to_num(block.upper, posinf=0, neginf=0)) + np.abs(
+            np.nan_to_num(block.lower, posinf=0, neginf=0)
         )
-        if block.penalty is None and (np.maximum(*over) > size).any():
+        room = 1e-6 * np.maximum(1.0, np.abs(block.body.constant) + limits)
+        if block.penalty is None and (np.maximum(body - block.upper, block.lower - body) > room).any():
             raise RuntimeError(f"contradiction: {rule!r} does not hold in the award")
     if not isinstance(plan.policy.objective, BestScore) and not tender.bidders["deduction"].any():
-        from procure_opt.measures import kept_cost, spend
-
-        said = float((spend(tender).total() + kept_cost(tender)).at(values)[0])
+        said = float((spend(tender).total() + kept_cost(tender) + plan.ledger).at(values)[0])
+        total += ledger
         if abs(said - total) > max(1.0, 1e-9 * abs(total)) * (0.5 if not tender.schedules else 1.0):
             raise RuntimeError(f"contradiction: the program says {said}, the bids {total} money units")

@@ -99,9 +99,9 @@ def check(award: Award) -> list[Violation]:
 class Facts:
     """What an award comes to, added up from its accepted bids; money in money units.
 
-    `bid` holds the rows of the accepted bids in `tender.bids`, `fraction` how much of each is accepted; `own` and `left`
-    the parts of each lot done in-house and left unawarded. `at`, `lot`, `part` have one entry for each lot of each
-    accepted bid: which accepted bid, which lot, and how much of the lot's demand it takes.
+    `bid` holds the rows of the accepted bids in `tender.bids`, `fraction` how much of each is accepted; `own` and
+    `left` the parts of each lot done in-house and left unawarded. `at`, `lot`, `part` have one entry for each lot of
+    each accepted bid: which accepted bid, which lot, and how much of the lot's demand it takes.
     """
 
     award: Any
@@ -170,7 +170,7 @@ class Facts:
         return np.bincount(self.at, weights=values, minlength=len(self.bid))
 
     def inside(self, lots: Mask, values: Floats, whole: Floats) -> Floats:
-        """What of an amount (in all, and by part) belongs to these lots; needs no split where none or all of it does."""
+        """What of an amount (in all, and by part) belongs to these lots; no split is needed for all or nothing."""
         here = self.sum(lots[self.lot].astype(float))
         partly = self.sum(np.where(lots[self.lot], values, 0.0))
         return np.where(here == self.count, whole, np.where(here == 0, 0.0, partly))
@@ -209,7 +209,7 @@ class Facts:
         return self.price + self.tender.fixed[self.bid] - sum((off for _, off in self.off), np.zeros(len(self.bid)))
 
     def paid(self, lots: Mask) -> Floats:
-        """What of each accepted bid's net price belongs to these lots; discounts belong to the lots they are given on."""
+        """What of each accepted bid's net price belongs to these lots; a discount belongs to the lots it is given on."""
         gross = self.price + self.tender.fixed[self.bid]
         paid = self.inside(lots, self.split * gross[self.at], gross)
         for covers, off in self.off:
@@ -327,7 +327,7 @@ class Facts:
 
     @staticmethod
     def excess(found: tuple[Excess, ...]) -> float:
-        """The amounts added up; what no money mends (an infinite amount) is a violation by itself, also of a soft rule."""
+        """The amounts added up, except infinite ones: what no money mends is a violation also of a soft rule."""
         return sum(excess.amount for excess in found if not math.isinf(excess.amount))
 
     def money(self, units: float) -> float:

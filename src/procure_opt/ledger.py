@@ -8,7 +8,7 @@ import numpy as np
 
 from procure_opt.constraints import staying
 from procure_opt.measures import accept, known, rated, spend, take, wins
-from procure_opt.program import Linear
+from procure_opt.program import Floats, Linear
 from procure_opt.tender import Tender
 
 
@@ -45,36 +45,61 @@ class Ledger:
 
     def __call__(self, tender: Tender) -> Linear:
         """The ledger of an award, as one row in money units."""
-        n, unit = len(tender.price), tender.money_unit
-        every_lot, every_bid = np.ones(len(tender.demand), dtype=bool), np.ones(n, dtype=bool)
-
-        def of_bids(value: float | str) -> np.ndarray:
-            return rated(tender, value, every_bid) if isinstance(value, str) else np.full(n, float(value))
-
-        def of_lots(value: float | str) -> np.ndarray:
-            if isinstance(value, str):
-                return known(tender, value, every_lot)
-            return np.full(len(every_lot), float(value))
-
-        def of_bidders(value: float | str) -> np.ndarray:
-            if not isinstance(value, str):
-                return np.full(len(tender.bidder_names), float(value))
-            if value not in tender.bidders.columns:
-                raise ValueError(f"Ledger: the bidders have no column {value!r}")
-            return tender.bidders[value].to_numpy(dtype=float)
-
-        cost = Linear.fixed([of_bids(self.per_bid_evaluated).sum() / unit])
+        every_lot = np.ones(len(tender.demand), dtype=bool)
+        cost = Linear.fixed([self._of_bids(tender, self.per_bid_evaluated).sum()])
         if self.per_contract:
-            cost = cost + accept(tender).under(of_bids(self.per_contract) / unit)
+            cost = cost + accept(tender).under(self._of_bids(tender, self.per_contract))
         if self.per_supplier:
             _, won = wins(tender, every_lot, "bidder")
-            cost = cost + won.under(of_bidders(self.per_supplier) / unit)
+            cost = cost + won.under(self._of_bidders(tender, self.per_supplier) / tender.money_unit)
         if self.per_switch:
             names, stays = staying(tender, self.incumbent)
-            switch = np.where(names != "", of_lots(self.per_switch), 0.0) / unit
+            switch = np.where(names != "", self._of_lots(tender, self.per_switch), 0.0)
             cost = cost + Linear.fixed([switch.sum()]) - stays.under(switch)
         if self.adaptation:
-            cost = cost + spend(tender).under(of_bidders(self.adaptation))
+            cost = cost + spend(tender).under(self._of_bidders(tender, self.adaptation))
         if self.monitoring:
-            cost = cost + take(tender).under(tender.part @ of_lots(self.monitoring) / unit)
+            cost = cost + take(tender).under(tender.part @ self._of_lots(tender, self.monitoring))
         return cost
+
+    def of(self, tender: Tender, fraction: Floats, net: Floats) -> float:
+        """The ledger of accepted fractions and net prices, in money units, straight from the bids."""
+        won = np.zeros(len(tender.bidder_names), dtype=bool)
+        won[tender.bidder_of[fraction > 0]] = True
+        paid = np.bincount(tender.bidder_of, weights=net, minlength=len(won))
+        total = self._of_bids(tender, self.per_bid_evaluated).sum()
+        total += self._of_bids(tender, self.per_contract)[fraction > 0].sum()
+        total += self._of_bidders(tender, self.per_supplier)[won].sum() / tender.money_unit
+        total += self._of_bidders(tender, self.adaptation) @ paid
+        total += (fraction @ tender.part) @ self._of_lots(tender, self.monitoring)
+        if self.per_switch:
+            names, _ = staying(tender, self.incumbent)
+            whose = names[:, None] == tender.bidder_names[tender.bidder_of][None, :]
+            held = np.asarray((tender.part.T.toarray() * whose) @ fraction)
+            leaves = (names != "") & (held < 1 - 1e-6)
+            total += self._of_lots(tender, self.per_switch)[leaves].sum()
+        return float(total)
+
+    @staticmethod
+    def _of_bids(tender: Tender, value: float | str) -> Floats:
+        every_bid = np.ones(len(tender.price), dtype=bool)
+        money = rated(tender, value, every_bid) if isinstance(value, str) else np.full(len(every_bid), float(value))
+        return money / tender.money_unit
+
+    @staticmethod
+    def _of_lots(tender: Tender, value: float | str) -> Floats:
+        every_lot = np.ones(len(tender.demand), dtype=bool)
+        money = known(tender, value, every_lot) if isinstance(value, str) else np.full(len(every_lot), float(value))
+        return money / tender.money_unit
+
+    @staticmethod
+    def _of_bidders(tender: Tender, value: float | str) -> Floats:
+        if not isinstance(value, str):
+            return np.full(len(tender.bidder_names), float(value))
+        if value not in tender.bidders.columns:
+            raise ValueError(f"Ledger: the bidders have no column {value!r}")
+        figures: Floats = tender.bidders[value].to_numpy(dtype=float)
+        blank = tender.bidder_names[np.isnan(figures)]
+        if len(blank):
+            raise ValueError(f"Ledger: {value!r} is needed for every bidder, and is blank for {', '.join(blank[:8])}")
+        return figures

@@ -118,8 +118,7 @@ class Linear:
         """What the expressions come to at the given values of the columns."""
         result = self.constant.copy()
         for key, block in self.terms.items():
-            if key in values:
-                result = result + block @ values[key]
+            result = result + block @ values[key]
         return result
 
     def range(self) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +42,7 @@ REQUIRED = {
     "discounts": ("bidder", "threshold", "measure"), "ownership": ("owner", "owned"),
     "scores": ("bid", "criterion", "evaluator", "score"),
 }  # fmt: skip
-COLUMNS = {
+COLUMNS: dict[str, dict[str, Any]] = {
     "lots": LOTS, "bids": BIDS, "bidders": BIDDERS,
     "discounts": DISCOUNTS, "ownership": OWNERSHIP, "scores": SCORES,
 }  # fmt: skip
@@ -59,8 +59,11 @@ class Problem(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        row = "" if self.row is None else f", row {self.row}"
-        column = "" if self.column is None else f", column {self.column!r}"
+        row_word, column_word = ("line", "key") if self.file.endswith("toml") else ("row", "column")
+        if ".json" in self.file:
+            row_word, column_word = "line", "at"
+        row = "" if self.row is None else f", {row_word} {self.row}"
+        column = "" if self.column is None else f", {column_word} {self.column!r}"
         return f"{self.file}{row}{column}: {self.reason}"
 
 
@@ -356,7 +359,7 @@ class Tender:
         gone = np.zeros(len(self._bids), dtype=bool)
         gone[list(reasons)] = True
         rest = self.keep(~gone)
-        aside = self._bids[gone].assign(status="", reason=[reasons[i] for i in np.flatnonzero(gone)])
+        aside = self._bids[gone].assign(status="", reason=[reasons[int(i)] for i in np.flatnonzero(gone)])
         rest._put("_rejected", pd.concat([self._rejected, aside], ignore_index=True))
         rest._put("_every_bid", self._every_bid)
         rest._put("_scores", self._scores)
@@ -507,12 +510,15 @@ class Tender:
 # ---- reading one table ------------------------------------------------------------------------------------
 
 Found = Callable[[Problem], None]
+NO_ROWS = pd.RangeIndex(0, name="row")
 
 
 def _read(table: str, data: Table | None, found: Found) -> pd.DataFrame:
     """The table with every standard column, texts as stripped str, numbers as floats, rows numbered."""
     columns = COLUMNS[table]
-    frame = pd.DataFrame(columns=list(REQUIRED[table])) if data is None else _frame(table, data, found)
+    if data is None:
+        return pd.DataFrame({name: _alike(default, NO_ROWS) for name, default in columns.items()}, index=NO_ROWS)
+    frame = _frame(table, data, found)
     for column in REQUIRED[table]:
         if column not in frame.columns:
             alike = [c for c in frame.columns if str(c).strip().lower() == column]
@@ -538,7 +544,7 @@ def _read(table: str, data: Table | None, found: Found) -> pd.DataFrame:
     return pd.DataFrame(out, index=frame.index, copy=False)
 
 
-def _alike(default: object, index: pd.Index) -> pd.Series:
+def _alike(default: Any, index: pd.Index) -> pd.Series:
     """A column that says the same in every row."""
     if default == TEXT:
         return pd.Series(pd.array(pa.repeat(pa.scalar(TEXT, pa.large_string()), len(index)), dtype="str"), index=index)
@@ -686,8 +692,8 @@ def _within(
         range_text = f"from {low:g} to {high:g}" + (f", less than {high:g}" if open_above else "")
     else:
         range_text = f"{'above' if open_below else 'at least'} {low:g}"
-    for row in frame.index[bad]:
-        found(Problem(table, int(row), column, f"{frame.at[row, column]:g} is out of range: it must be {range_text}"))
+    for row, one in zip(frame.index[bad], value[bad], strict=True):
+        found(Problem(table, int(row), column, f"{one:g} is out of range: it must be {range_text}"))
 
 
 def _whole_units(table: str, frame: pd.DataFrame, column: str, unit: float, found: Found) -> None:
@@ -700,10 +706,11 @@ def _whole_units(table: str, frame: pd.DataFrame, column: str, unit: float, foun
     if np.fmax.reduce(off, initial=0) <= 1e-6 and most < 2**53:
         return
     large = nearest >= 2**53
-    for row in frame.index[(off > 1e-6 + 4e-16 * np.abs(nearest)) & ~large]:
-        found(Problem(table, int(row), column, f"{frame.at[row, column]:.15g} is finer than the money unit {unit:g}"))
-    for row in frame.index[large]:
-        found(Problem(table, int(row), column, f"{frame.at[row, column]:.17g} is too large to be held exactly"))
+    fine = (off > 1e-6 + 4e-16 * np.abs(nearest)) & ~large
+    for row, one in zip(frame.index[fine], value[fine], strict=True):
+        found(Problem(table, int(row), column, f"{one:.15g} is finer than the money unit {unit:g}"))
+    for row, one in zip(frame.index[large], value[large], strict=True):
+        found(Problem(table, int(row), column, f"{one:.17g} is too large to be held exactly"))
 
 
 def _in_units(amounts: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
@@ -732,7 +739,7 @@ def _check_lots(lots: pd.DataFrame, unit: float, found: Found) -> None:
 def _check_bids(bids: pd.DataFrame, unit: float, found: Found) -> None:
     """What a bid must say by itself; bids stand in natural order, so that namesakes are neighbours."""
     names = _arrow(bids["bid"])
-    for at in np.flatnonzero(pc.equal(names[1:], names[:-1])):
+    for at in np.flatnonzero(pc.equal(names[1:], names[:-1])).tolist():
         if names[at].as_py() != "":
             reason = f"{names[at].as_py()!r} stands already in row {bids.index[at]}"
             found(Problem("bids", int(bids.index[at + 1]), "bid", reason))
@@ -749,8 +756,8 @@ def _check_bids(bids: pd.DataFrame, unit: float, found: Found) -> None:
 def _find_bidders(bids: pd.DataFrame, who: Any, bidders: pd.DataFrame, found: Found) -> NDArray[np.intp]:
     """The position of each bid's bidder; `who` are the bids' bidders, dictionary-encoded."""
     places = pd.Index(bidders["bidder"]).get_indexer(pd.Index(who.dictionary.to_pandas()))
-    bidder_of = places[who.indices.to_numpy()]
-    for at in np.flatnonzero(bidder_of < 0):
+    bidder_of: NDArray[np.intp] = places[who.indices.to_numpy()]
+    for at in np.flatnonzero(bidder_of < 0).tolist():
         name = bids["bidder"].iloc[at]
         if name != "":
             found(Problem("bids", int(bids.index[at]), "bidder", f"{name!r} is not in the bidders table"))
@@ -846,7 +853,7 @@ def _lots_text(value: Any) -> str:
 
 def _quantity(text: str) -> float | None:
     try:
-        value = float(text)
+        value = float(text) if "_" not in text else math.nan
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -871,14 +878,14 @@ def _quantity_of(token: str, names: pd.Index, demand: NDArray[np.float64]) -> tu
     return lot, units, ""
 
 
-def _weights(text: str) -> tuple[dict[str, float], str]:
-    """`A:0.7;B:0.3` as weights, and what is wrong with it."""
+def _weights(text: str, bidders: Container[str]) -> tuple[dict[str, float], str]:
+    """`A:0.7;B:0.3` as weights, and what is wrong with it; the name of a bidder may hold a colon too."""
     weights: dict[str, float] = {}
     bare = 0
     for piece in text.split(";"):
-        name, colon, tail = piece.strip().rpartition(":")
-        weight = _quantity(tail) if colon else None
-        if not colon or weight is None:
+        name, _, tail = piece.strip().rpartition(":")
+        weight = _quantity(tail)
+        if not name or weight is None or piece.strip() in bidders:
             name, weight, bare = piece.strip(), 1.0, bare + 1
         name = name.strip()
         if not name:
@@ -897,9 +904,10 @@ def _weights(text: str) -> tuple[dict[str, float], str]:
 
 def _read_members(bidders: pd.DataFrame, found: Found) -> dict[int, dict[str, float]]:
     members: dict[int, dict[str, float]] = {}
+    everyone = set(bidders["bidder"])
     for position, (row, text) in enumerate(bidders["members"].items()):
         if text:
-            members[position], wrong = _weights(text)
+            members[position], wrong = _weights(text, everyone)
             if wrong:
                 found(Problem("bidders", int(str(row)), "members", wrong))
             if bidders["bidder"].iloc[position] in members[position]:
@@ -947,6 +955,8 @@ def _read_schedules(
     rows: pd.DataFrame, bidders: pd.DataFrame, lots: pd.DataFrame, unit: float, found: Found
 ) -> tuple[Schedule, ...]:
     """Tiers put together by bidder, scope, measure and kind."""
+    if rows.empty:
+        return ()
     names, everyone = pd.Index(lots["lot"]), pd.Index(bidders["bidder"])
     rows["measure"] = rows["measure"].where(rows["measure"] != "", "spend")
     rows["kind"] = rows["kind"].where(rows["kind"] != "", "all_units")

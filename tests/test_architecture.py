@@ -1,0 +1,128 @@
+"""Imports run one way, and what a catalogue promises is kept everywhere."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import procure_opt as po
+from procure_opt import constraints, policy, scoring
+from procure_opt.check import TWINS
+
+SOURCE = Path(po.__file__).parent
+OURS = "procure_opt"
+
+# What each module may import of ours. A module stands below those it imports, so the table has no circle.
+MAY = {
+    "tender": "",
+    "program": "",
+    "measures": "tender program",
+    "scoring": "tender program",
+    "constraints": "tender program measures",
+    "ledger": "tender program measures constraints",
+    "solvers": "program",
+    "policy": "tender program measures scoring constraints ledger",
+    "ties": "tender program measures policy solvers",
+    "infeasible": "tender program constraints policy solvers",
+    "award": "tender program measures constraints policy solvers ties infeasible",
+    "check": "tender",
+    "policy_file": "tender policy constraints scoring ledger",
+    "ocds": "tender policy constraints",
+    "tables": "tender policy constraints scoring ledger policy_file ocds",
+    "diagnose": "tender program measures constraints policy solvers ties infeasible award",
+    "cli": "tender policy infeasible award check diagnose tables",
+}
+MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
+
+# The first five lines of the list of public names, without pay, Payments, rank_reversals, winner_map, abnormally_low.
+NAMES = """
+    Tender Policy Ledger award Award check read_tender read_tenders read_policy write_tender announce
+    BadTable Infeasible OutOfTime Tied
+    LowestCost QualityAdjusted BestScore DrawLots HigherQuality Refuse
+    Budget Cover MinQuality AttributeBound MaxShare MinShare MaxLots MinWinners MaxWinners MaxHHI MinAward Capacity
+    Separate Together KeepIncumbents Exclude Require Resilient
+    price_to_win price_of_constraints near_ties frontier scenarios stability replacement_cost
+"""
+
+
+def imports(module: str, *, running: bool = True) -> Iterator[str]:
+    """The modules a module imports, at the top or inside a function; not those for type checking alone."""
+
+    def walk(node: ast.AST) -> Iterator[str]:
+        if running and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            whole = node.module or ""
+            # `from procure_opt import x` names modules, `from procure_opt.x import y` what is in one.
+            yield from (f"{OURS}.{alias.name}" for alias in node.names) if whole == OURS else [whole]
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child)
+
+    yield from walk(ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8")))
+
+
+def of_ours(module: str) -> set[str]:
+    """The modules of ours among them."""
+    return {name.split(".")[1] for name in imports(module) if name.split(".")[0] == OURS}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_stands_below_it(module: str) -> None:
+    assert module in MAY, f"say in this table what {module}.py may import"
+    assert of_ours(module) <= set(MAY[module].split())
+
+
+def test_the_table_itself_has_no_circle() -> None:
+    below: set[str] = set()
+    for module, allowed in MAY.items():
+        assert set(allowed.split()) <= below
+        below.add(module)
+
+
+def test_the_check_shares_nothing_with_the_program() -> None:
+    others = {name.split(".")[0] for name in imports("check")} - {OURS} - set(sys.stdlib_module_names)
+    assert of_ours("check") == {"tender"}
+    assert others == {"numpy", "pandas"}
+
+
+def test_nobody_imports_the_command_line() -> None:
+    assert not [module for module in [*MODULES, "__init__"] if "cli" in of_ours(module)]
+
+
+def test_modules_are_named_after_what_they_hold() -> None:
+    assert not {"utils", "util", "base", "helpers", "common", "constants", "exceptions", "types"} & set(MODULES)
+
+
+@pytest.mark.parametrize("rule", constraints.CATALOGUE, ids=lambda rule: rule.__name__)
+def test_every_constraint_is_public_scoped_priced_and_checked(rule: type) -> None:
+    assert getattr(po, rule.__name__) is rule
+    assert {"lots", "each", "penalty"} <= set(rule.__dataclass_fields__)  # type: ignore[attr-defined]
+    assert rule.__name__ in TWINS
+
+
+def test_every_twin_has_a_constraint() -> None:
+    assert set(TWINS) == {rule.__name__ for rule in constraints.CATALOGUE}
+
+
+def test_catalogues_of_the_policy_are_public() -> None:
+    for value in (*policy.OBJECTIVES, *policy.TIE_BREAKS):
+        assert getattr(po, value.__name__) is value
+    assert all(callable(formula) for formula in scoring.CATALOGUE)
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_the_public_names_are_there(name: str) -> None:
+    assert name in po.__all__
+    assert hasattr(po, name)
+
+
+def test_all_is_true() -> None:
+    assert len(po.__all__) == len(set(po.__all__))
+    assert all(hasattr(po, name) for name in po.__all__)

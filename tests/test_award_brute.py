@@ -1,0 +1,221 @@
+"""Awards of small random tenders of every feature against brute force, and what must not change an award."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import brute
+import procure_opt as po
+import strategies
+
+EVERYTHING = st.data()
+MORE = int(os.environ.get("MORE_EXAMPLES", "0"))
+
+
+def examples(count: int) -> settings:
+    """So many examples, the same on every run: a red build is a defect of the change, not of the draw.
+
+    With MORE_EXAMPLES=20 in the environment there are twenty times as many, drawn anew.
+    """
+    return settings(
+        max_examples=count * max(1, MORE), derandomize=not MORE, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+
+def awarded(tender: po.Tender, policy: po.Policy, **options: Any) -> po.Award | None:
+    """The award, or None if there is none; tenders whose discounts cannot be told apart by scope are passed over."""
+    try:
+        return po.award(tender, policy, **options)
+    except po.Infeasible:
+        return None
+    except ValueError as refused:
+        assume("is one sum over lots inside and outside" not in str(refused))
+        raise
+
+
+def agree(award: po.Award | None, best: brute.Best | None) -> None:
+    assert (award is None) == (best is None)
+    if award is None or best is None:
+        return
+    assert award.status == "optimal"
+    assert award.objective == pytest.approx(float(best.objective), rel=1e-9, abs=1e-9)
+    assert frozenset(award.bids["bid"]) in best.sets
+    assert award.tied is not None
+    assert frozenset(award.tied) == best.tied
+    assert po.check(award) == []
+
+
+@examples(160)
+@given(EVERYTHING)
+def test_award_equals_brute_force(data: Any) -> None:
+    tender = data.draw(strategies.tenders())
+    policy = data.draw(strategies.policies(tender))
+    agree(awarded(tender, policy), brute.best(tender, policy))
+
+
+@pytest.mark.parametrize("name", strategies.RULES)
+@examples(8)
+@given(data=EVERYTHING)
+def test_each_constraint_equals_brute_force(name: str, data: Any) -> None:
+    tender = data.draw(strategies.tenders(max_lots=4, max_bids=7))
+    policy = po.Policy([data.draw(strategies.rules(tender, name))])
+    agree(awarded(tender, policy), brute.best(tender, policy))
+
+
+@examples(60)
+@given(EVERYTHING)
+def test_divisible_award_equals_linear_programs(data: Any) -> None:
+    tender = data.draw(strategies.tenders(divisible=True, discounts=False, max_lots=3, max_bids=5))
+    policy = data.draw(
+        strategies.policies(tender, names=brute.LINEAR, max_rules=2, soft=False, ledger=False, scores=False)
+    )
+    award, least = awarded(tender, policy), brute.best_fractions(tender, policy)
+    assert (award is None) == (least is None)
+    if award is not None:
+        assert award.objective == pytest.approx(least, rel=1e-6, abs=1e-6)
+        assert po.check(award) == []
+
+
+@examples(40)
+@given(EVERYTHING)
+def test_one_more_constraint_never_lowers_the_objective(data: Any) -> None:
+    tender = data.draw(strategies.tenders())
+    policy = data.draw(strategies.policies(tender, max_rules=2))
+    name = data.draw(st.sampled_from([name for name in strategies.RULES if name != "Cover"]))
+    more = dataclasses.replace(policy, constraints=(*policy.constraints, data.draw(strategies.rules(tender, name))))
+    before, after = awarded(tender, policy), awarded(tender, more)
+    if after is not None:
+        assert before is not None
+        assert after.objective >= before.objective - 1e-6
+
+
+# ---- what changes nothing ---------------------------------------------------------------------------------
+
+
+def changed(tender: po.Tender, **changes: Any) -> po.Tender:
+    """The tender made again from its tables, some of them changed."""
+    names = ("lots", "bidders", "discounts", "ownership", "scores")
+    tables = {name: getattr(tender, name) for name in names} | {"bids": tender.every_bid}
+    return po.Tender(**(tables | {"money_unit": tender.money_unit} | changes))
+
+
+def sums_up_the_same(one: po.Award | None, other: po.Award | None, factor: float = 1.0) -> None:
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        for field in ("cost", "price", "objective"):
+            assert getattr(other, field) == pytest.approx(factor * getattr(one, field), rel=1e-9, abs=1e-9), field
+
+
+@examples(25)
+@given(EVERYTHING)
+def test_order_of_rows_does_not_matter(data: Any) -> None:
+    tender = data.draw(strategies.tenders())
+    policy = data.draw(strategies.policies(tender, max_rules=2))
+
+    def shuffled(table: Any) -> Any:
+        return table.iloc[data.draw(st.permutations(range(len(table))))].reset_index(drop=True)
+
+    names = ("lots", "bidders", "discounts", "ownership", "scores")
+    mixed = changed(
+        tender, bids=shuffled(tender.every_bid), **{name: shuffled(getattr(tender, name)) for name in names}
+    )
+    one, other = awarded(tender, policy), awarded(mixed, policy)
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        assert one.bids.equals(other.bids)
+        assert one.by_bidder.equals(other.by_bidder)
+        assert (one.cost, one.objective, one.tied) == (other.cost, other.objective, other.tied)
+
+
+ALIKE = {"B1": "Acme Ltd", "B2": "Acme_Ltd", "B3": "Acme-Ltd", "B4": "=Acme Ltd", "B5": "Acme Ltd."}
+
+
+@examples(25)
+@given(EVERYTHING)
+def test_names_of_bidders_do_not_matter(data: Any) -> None:
+    tender = data.draw(strategies.tenders())
+    names = tuple(
+        name for name in strategies.RULES if name not in ("MinShare", "Exclude", "Require")
+    )  # they name bidders
+    policy = data.draw(strategies.policies(tender, max_rules=2, names=names))
+
+    def renamed(table: Any, *columns: str) -> Any:
+        return table.assign(**{column: [ALIKE.get(name, name) for name in table[column]] for column in columns})
+
+    def consortium(text: str) -> str:
+        return ";".join(
+            ":".join([ALIKE.get(name, name), *rest]) for name, *rest in map(_split, filter(None, text.split(";")))
+        )
+
+    bidders = renamed(tender.bidders, "bidder")
+    bidders["members"] = [consortium(text) for text in bidders["members"]]
+    same = changed(
+        tender, lots=renamed(tender.lots, "incumbent"), bids=renamed(tender.every_bid, "bidder"), bidders=bidders,
+        discounts=renamed(tender.discounts, "bidder"),
+    )  # fmt: skip
+    one, other = awarded(tender, policy), awarded(same, policy)
+    sums_up_the_same(one, other)
+    if one is not None and other is not None:
+        assert one.tied == other.tied
+        assert one.bids["bid"].tolist() == other.bids["bid"].tolist()
+
+
+def _split(member: str) -> list[str]:
+    return member.split(":")
+
+
+@examples(25)
+@given(EVERYTHING, st.sampled_from([0.01, 100.0]))
+def test_unit_of_currency_does_not_matter(data: Any, factor: float) -> None:
+    tender = data.draw(strategies.tenders())
+    # Constraints without money in them: they mean the same in any currency.
+    names = (
+        "MaxShare",
+        "MaxLots",
+        "MaxHHI",
+        "MinWinners",
+        "MaxWinners",
+        "MinQuality",
+        "Capacity",
+        "Separate",
+        "Together",
+    )
+    policy = data.draw(strategies.policies(tender, names=names, max_rules=2, soft=False, ledger=False))
+    one, goal = awarded(tender, policy), policy.objective
+    if isinstance(goal, po.QualityAdjusted):
+        assume(not isinstance(goal.value, str))
+        policy = dataclasses.replace(policy, objective=po.QualityAdjusted(factor * float(goal.value)))
+
+    def in_currency(table: Any, *columns: str) -> Any:
+        return table.assign(**{column: (table[column] * factor).round(2) for column in columns})
+
+    discounts = in_currency(tender.discounts, "amount")
+    spend = discounts["measure"] == "spend"
+    discounts["threshold"] = discounts["threshold"].where(~spend, (discounts["threshold"] * factor).round(2))
+    lots, bids = in_currency(tender.lots, "in_house", "reserve"), in_currency(tender.every_bid, "price", "fixed")
+    other = changed(tender, lots=lots, bids=bids, discounts=discounts, money_unit=factor)
+    two = awarded(other, policy)
+    if isinstance(goal, po.BestScore):
+        two = two and dataclasses.replace(two, objective=factor * two.objective)  # points are no money
+    sums_up_the_same(one, two, factor)
+    if one is not None and two is not None:
+        assert one.tied == two.tied
+
+
+@examples(25)
+@given(EVERYTHING)
+def test_cbc_agrees(data: Any) -> None:
+    tender = data.draw(strategies.tenders())
+    policy = dataclasses.replace(data.draw(strategies.policies(tender, max_rules=2)), tie_break=None)
+    one, other = awarded(tender, policy), awarded(tender, policy, solver="CBC")
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        assert other.objective == pytest.approx(one.objective, rel=1e-9, abs=1e-6)
+        assert po.check(other) == []
