@@ -299,6 +299,6 @@ RULES: dict[str, Callable[[Draw, po.Tender], dict[str, Any]]] = {
     },
     "Exclude": _picked,
     "Require": _picked,
-    "Resilient": lambda draw, t: {"max_extra_cost": draw(st.integers(0, 40))},
+    "Resilient": lambda draw, t: {"max_extra_cost": draw(st.integers(0, 40)), **scope(draw, t, each=False)},
     "Cover": lambda draw, t: scope(draw, t, each=False),
 }  # fmt: skip

@@ -161,7 +161,7 @@ def prove(plan: Plan, solver: Any, limits: Limits) -> Solution:
         # What the solver offered exists only within its tolerance: no award.
         program = found.program.extended([cut_off(found)])
     room = tolerance(plan, exact.objective)
-    unit = 1.0 if plan.unit == plan.tender.money_unit else 1e-7 * max(1.0, abs(exact.objective))
+    unit = 1.0 if plan.in_money else 1e-7 * max(1.0, abs(exact.objective))
     proven = exact.objective - exact.bound < max(unit, room) and not limits.gap
     return replace(exact, status=Status.OPTIMAL if proven else Status.FEASIBLE)
 

@@ -126,31 +126,24 @@ class Facts:
     # ---- the parts of the accepted bids -------------------------------------------------------------------
 
     @cached_property
-    def count(self) -> Places:
-        """The number of lots of each accepted bid."""
-        return np.diff(self.tender.quantity.indptr)[self.bid]
+    def quantities(self) -> Any:
+        """The quantities of the accepted bids at fraction 1, accepted bids × lots."""
+        return self.tender.quantity[self.bid]
 
     @cached_property
     def at(self) -> Places:
         """The accepted bid of each part."""
-        return np.repeat(np.arange(len(self.bid)), self.count)
-
-    @cached_property
-    def entry(self) -> Places:
-        """Where each part stands among the tender's quantities."""
-        first = self.tender.quantity.indptr[self.bid]
-        within = np.arange(len(self.at)) - np.repeat(np.cumsum(self.count) - self.count, self.count)
-        return np.repeat(first, self.count) + within
+        return np.repeat(np.arange(len(self.bid)), np.diff(self.quantities.indptr))
 
     @cached_property
     def lot(self) -> Places:
         """The lot of each part."""
-        return self.tender.quantity.indices[self.entry].astype(np.intp)
+        return np.asarray(self.quantities.indices, dtype=np.intp)
 
     @cached_property
     def units(self) -> Floats:
         """The quantity of each part."""
-        return np.asarray(self.tender.quantity.data[self.entry] * self.fraction[self.at])
+        return np.asarray(self.quantities.data * self.fraction[self.at], dtype=float)
 
     @cached_property
     def part(self) -> Floats:
@@ -160,20 +153,21 @@ class Facts:
     @cached_property
     def split(self) -> Floats:
         """How each accepted bid's price divides over its parts: by estimate; NaN where that cannot be said."""
-        worth = self.tender.estimate[self.lot] * self.tender.quantity.data[self.entry] / self.tender.demand[self.lot]
+        worth = self.tender.estimate[self.lot] * self.quantities.data / self.tender.demand[self.lot]
         whole = self.sum(worth)[self.at]
         share = np.divide(worth, whole, out=np.full(len(worth), np.nan), where=whole > 0)
-        return np.where(self.count[self.at] == 1, 1.0, share)
+        alone = self.sum(np.ones(len(self.at))) == 1
+        return np.where(alone[self.at], 1.0, share)
 
     def sum(self, values: Floats) -> Floats:
         """Values of parts added up by accepted bid."""
-        return np.bincount(self.at, weights=values, minlength=len(self.bid))
+        return np.bincount(self.at, weights=values, minlength=len(self.bid)).astype(float)
 
     def inside(self, lots: Mask, values: Floats, whole: Floats) -> Floats:
         """What of an amount (in all, and by part) belongs to these lots; no split is needed for all or nothing."""
-        here = self.sum(lots[self.lot].astype(float))
-        partly = self.sum(np.where(lots[self.lot], values, 0.0))
-        return np.where(here == self.count, whole, np.where(here == 0, 0.0, partly))
+        here = lots[self.lot]
+        some, all_of_it = self.sum(here.astype(float)) > 0, self.sum((~here).astype(float)) == 0
+        return np.where(all_of_it, whole, np.where(some, self.sum(np.where(here, values, 0.0)), 0.0))
 
     # ---- money --------------------------------------------------------------------------------------------
 
@@ -209,7 +203,7 @@ class Facts:
         return self.price + self.tender.fixed[self.bid] - sum((off for _, off in self.off), np.zeros(len(self.bid)))
 
     def paid(self, lots: Mask) -> Floats:
-        """What of each accepted bid's net price belongs to these lots; a discount belongs to the lots it is given on."""
+        """What of each accepted bid's net price belongs to these lots; discounts belong to the lots they cover."""
         gross = self.price + self.tender.fixed[self.bid]
         paid = self.inside(lots, self.split * gross[self.at], gross)
         for covers, off in self.off:
@@ -254,7 +248,8 @@ class Facts:
 
     def won(self, of: str, lots: Mask) -> Floats:
         """The same by bidder."""
-        return np.bincount(self.bidder, weights=self.amount(of, lots), minlength=len(self.tender.bidder_names))
+        amount = self.amount(of, lots)
+        return np.bincount(self.bidder, weights=amount, minlength=len(self.tender.bidder_names)).astype(float)
 
     def held(self, column: str | None, of: str) -> Floats:
         """What each bidder holds elsewhere already."""
@@ -288,9 +283,9 @@ class Facts:
         there = np.bincount(self.bidder[self.touching(lots)], minlength=weight.shape[1]) > 0
         return names, (weight > 0) @ there.astype(float) > 0
 
-    def lots_held(self, per: str, lots: Mask) -> tuple[NDArray[np.object_], Floats]:
+    def lots_held(self, per: str, lots: Mask, *, winners: bool = False) -> tuple[NDArray[np.object_], Floats]:
         """In how many different of these lots each entity has an accepted bid."""
-        names, weight = self.entities(per)
+        names, weight = self.entities(per, winners=winners)
         here = lots[self.lot]
         pairs = np.unique(self.bidder[self.at[here]] * len(lots) + self.lot[here])
         who, lot = np.divmod(pairs, len(lots))
@@ -368,7 +363,8 @@ def _field(award: Any, problems: list[Violation]) -> Tender:
 
     Setting a bid on a thin lot aside takes a bidder from its other lots, so lots are counted until nothing changes.
     """
-    tender, policy = award.tender.scored(award.policy.quality_weights), award.policy
+    policy = award.policy
+    tender: Tender = award.tender.scored(policy.quality_weights)
     bids = tender.quantity.tocoo()
     bid, lot = bids.coords
     alive = np.ones(len(tender.price), dtype=bool)
@@ -444,9 +440,8 @@ def _in_house(award: Any, tender: Tender, problems: list[Violation]) -> Floats:
         due = fraction * tender.in_house[lot]
         if not abs(cost / tender.money_unit - due) <= max(OF_A_UNIT, RELATIVE * due):
             due *= tender.money_unit
-            problems.append(
-                wrong._replace(amount=cost - due, message=f"it costs {due:.15g}, the award says {cost:.15g}")
-            )
+            message = f"it costs {due:.15g}, the award says {cost:.15g}"
+            problems.append(wrong._replace(amount=cost - due, message=message))
     return own
 
 
@@ -488,9 +483,8 @@ def _coverage(facts: Facts) -> Iterator[Violation]:
     filled = np.bincount(facts.lot, weights=facts.part, minlength=len(tender.demand)) + facts.own + facts.left
     for lot in np.flatnonzero(~(np.abs(filled - 1) <= RELATIVE)):
         units, demand = filled[lot] * tender.demand[lot], tender.demand[lot]
-        message = (
-            f"{units:g} of a demand of {demand:g} is filled" if facts.left[lot] == 0 else "it is listed as unawarded"
-        )
+        listed = ", and it is listed as unawarded" if facts.left[lot] else ""
+        message = f"{units - facts.left[lot] * demand:g} of a demand of {demand:g} is filled{listed}"
         yield Violation("coverage", f"lot {tender.lot_names[lot]}", float(units - demand), message)
     group = tender.xor_group[facts.bid]
     for one in np.flatnonzero(np.bincount(group[group >= 0]) > 1) if (group >= 0).any() else ():
@@ -514,9 +508,8 @@ def _constraints(facts: Facts) -> Iterator[Violation]:
             amount, declared = facts.excess(found), facts.declared(rule)["amount"]
             if not abs(amount - declared) <= DECLARED * max(1.0, abs(amount)):
                 where = _some(excess.where for excess in found if excess.where)
-                yield Violation(
-                    name, where, amount - declared, f"exceeded by {amount:.9g}, the award declares {declared:.9g}"
-                )
+                message = f"exceeded by {amount:.9g}, the award declares {declared:.9g}"
+                yield Violation(name, where, amount - declared, message)
 
 
 def _verdict(facts: Facts, rule: Any) -> tuple[tuple[Excess, ...], str]:
@@ -767,12 +760,15 @@ def _refill(facts: Facts, winner: int) -> float:
         full: States = {}
         for (rest, used), cost in states.items():
             part = rest[i] / tender.demand[lot]
-            if part > RELATIVE:
-                if np.isnan(tender.in_house[lot]) or not (shared[lot] or part >= 1 - RELATIVE):
-                    continue
-                cost += tender.in_house[lot] * part
-            key = (*rest[:i], 0.0, *rest[i + 1 :]), used
-            full[key] = min(cost, full.get(key, math.inf))
+            if part <= RELATIVE:
+                own = 0.0
+            elif shared[lot] or part >= 1 - RELATIVE:
+                own = tender.in_house[lot] * part
+            else:
+                own = math.nan
+            if not np.isnan(own):
+                key = (*rest[:i], 0.0, *rest[i + 1 :]), used
+                full[key] = min(cost + own, full.get(key, math.inf))
         states = full
     return min(states.values(), default=math.inf)
 
@@ -843,28 +839,25 @@ def _numbers(facts: Facts) -> Iterator[Violation]:
     if strangers:
         yield Violation("tied", "", math.nan, f"there is no valid bid {_some(strangers)}")
 
-    every = facts.every_lot
-    winners = np.unique(facts.bidder)
-    columns = {"quantity": "demand", "estimate": "estimate"}
-    table = pd.DataFrame(
-        {
-            "lots": [float(len(np.unique(facts.lot[facts.bidder[facts.at] == winner]))) for winner in winners],
-            "price": np.bincount(facts.bidder, weights=facts.net, minlength=len(tender.bidder_names))[winners] * unit,
-            **{column: facts.won(of, every)[winners] for column, of in columns.items()},
-        },
-        index=tender.bidder_names[winners],
-    )
-    table["share"] = table["price"] / ((price + own) * unit) if price + own > 0 else 0.0
-    for name in table.index.symmetric_difference(award.by_bidder.index):
-        said = "a winner is missing" if name in table.index else "it wins nothing"
-        yield Violation("by_bidder", str(name), math.nan, said)
-    for name in table.index.intersection(award.by_bidder.index):
-        for column in table.columns:
-            compare = money if column == "price" else plain
-            true = table.at[name, column] / (unit if column == "price" else 1.0)
-            yield from compare("by_bidder", f"{name}, {column}", float(award.by_bidder.at[name, column]), float(true))
+    every, total = facts.every_lot, price + own
+    net = facts.won("spend", every)
+    _names, lots = facts.lots_held("bidder", every, winners=True)
+    true = {
+        "lots": lots, "quantity": facts.won("demand", every), "price": net, "estimate": facts.won("estimate", every),
+        "share": net / total if total > 0 else net * 0.0,
+    }  # fmt: skip
+    listed = award.by_bidder.index
+    winners = {str(tender.bidder_names[row]): int(row) for row in np.unique(facts.bidder)}
+    for name in sorted(winners.keys() ^ set(listed)) + list(listed[listed.duplicated()]):
+        message = "it stands more than once" if name in winners and name in listed else "a winner is missing"
+        yield Violation("by_bidder", name, math.nan, message if name in winners else "it wins nothing")
+    for column, values in true.items():
+        compare = money if column == "price" else plain
+        for name, said in award.by_bidder[column].items():
+            if name in winners:
+                yield from compare("by_bidder", f"{name}, {column}", float(said), float(values[winners[name]]))
     _names, weight = facts.entities("owner")
-    shares = weight @ facts.won("spend", every) / (price + own) if price + own > 0 else np.zeros(1)
+    shares = weight @ true["share"]
     yield from plain("hhi", "", award.hhi, float((shares**2).sum()))
 
 
@@ -889,9 +882,8 @@ def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
         rate = 1 - tender.bidders["deduction"].to_numpy(dtype=float)
         aim = float((rate[facts.bidder] * facts.net).sum()) + own + ledger
         if kind == "QualityAdjusted":
-            worth = np.full(len(tender.demand), 1.0) * (
-                _of_lots(tender, goal.value) if isinstance(goal.value, str) else goal.value
-            )
+            worth = _of_lots(tender, goal.value if isinstance(goal.value, str) else "lots")
+            worth = worth if isinstance(goal.value, str) else worth * goal.value
             points = tender.quality[facts.bid][facts.at] * facts.part
             at_home = np.nan_to_num(tender.lots["in_house_quality"].to_numpy(dtype=float)) * facts.own
             aim -= float((worth[facts.lot] * points).sum() + (worth * at_home).sum()) / unit
@@ -905,11 +897,10 @@ def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
         message = f"it is {true * unit:.15g}, the award says {award.objective:.15g}"
         yield Violation("objective", "", (said - true) * unit, message)
     if not bound <= true + slack:
-        yield Violation(
-            "bound", "", (bound - true) * unit, f"{award.bound:.15g} is above the objective {true * unit:.15g}"
-        )
+        message = f"{award.bound:.15g} is above the objective {true * unit:.15g}"
+        yield Violation("bound", "", (bound - true) * unit, message)
     room = max(1.0, RELATIVE * abs(true)) if kind != "BestScore" else SCORES
-    if award.status == "optimal" and not true - bound <= room:
+    if award.status == "optimal" and not true - bound < room:
         message = f"the objective is {true * unit:.15g}, the bound {award.bound:.15g}: that proves no optimum"
         yield Violation("status", "", (true - bound) * unit, message)
 
@@ -926,7 +917,7 @@ def _ledger(facts: Facts) -> float:
             if not isinstance(value, str):
                 return np.full(len(rows), float(value))
             if value in table.columns:
-                return table[value].to_numpy(dtype=float)[rows]
+                return np.asarray(table[value].to_numpy(dtype=float)[rows])
         raise ValueError(f"Ledger: there is no column {value!r}")
 
     bids, bidders, lots = tender.bids, tender.bidders, tender.lots

@@ -500,7 +500,7 @@ class MaxHHI:
     """Herfindahl–Hirschman index of the shares: Σ_g (amount_g / total)² ≤ index, 0 to 1.
 
     With squares h_g ≥ s_g² and total T the rows are Σ h_g ≤ index · T and tangents h_g ≥ 2t·amount_g − t²·T, added
-    wherever a solution exceeds the index until Σ s² ≤ index + 1e-9. Scaled by T they are the cone form
+    wherever a solution exceeds the index until Σ s² ≤ index + 1e-11. Scaled by T they are the cone form
     ‖amount‖ ≤ √index · T when T depends on the award (spend). In-house counts for nobody.
 
     Args:
@@ -551,7 +551,7 @@ class MaxHHI:
                 whole = float(total.at(values)[0])
                 share = amount.at(values) / whole if whole > 0 else np.zeros(count)
                 modelled = square.at(values).sum() / whole if whole > 0 else 0.0
-                if (share**2).sum() <= max(self.index, modelled) + 1e-9:
+                if (share**2).sum() <= max(self.index, modelled) + 1e-11:
                     return None
                 who = np.flatnonzero(share > 1e-9)
                 return tangents(who, share[who])
@@ -969,15 +969,10 @@ class Resilient:
         limit = round(self.max_extra_cost / tender.money_unit, 6)
         blocks = []
         for bidder in np.unique(tender.bidder_of[touching(tender, scope)]):
-            extra, room = replacement(tender, int(bidder)), limit
-            if not scope.all():
-                # Binding only if the bidder wins in the scope.
-                _, won = wins(tender, scope, "bidder")
-                slack = max(extra.range()[1][0] - limit, 0.0)
-                extra, room = extra + won.rows(np.array([bidder])).times(slack), limit + slack
+            extra = replacement(tender, int(bidder), scope)
             label = always(f"Resilient {_money(self.max_extra_cost)}: default of {tender.bidder_names[bidder]}")
             unit = np.array([1 / tender.money_unit])
-            blocks.append(Rows.at_most(extra, room, label, unit="money", relax=unit))
+            blocks.append(Rows.at_most(extra, limit, label, unit="money", relax=unit))
         return replace(Rows.stack(blocks), penalty=self.penalty)
 
     def remedy(self, change: float) -> str:
@@ -985,8 +980,11 @@ class Resilient:
         return f"allow a replacement to cost {_money(self.max_extra_cost + change)} more"
 
 
-def replacement(tender: Tender, bidder: int) -> Linear:
-    """What it costs more, in money units, to replace a bidder's contracts (see `Resilient`)."""
+def replacement(tender: Tender, bidder: int, scope: Mask | None = None) -> Linear:
+    """What it costs more, in money units, to replace a bidder's contracts (see `Resilient`).
+
+    With a scope: if the bidder wins in it; else what it holds need not be filled again.
+    """
     name = tender.bidder_names[bidder]
     own = tender.bidder_of == bidder
     lots = touching_lots(tender, own)
@@ -1013,6 +1011,15 @@ def replacement(tender: Tender, bidder: int) -> Linear:
     lost = take(tender).times(own.astype(float)).under(tender.quantity.T)
     filled = more().under(tender.quantity[others].T) + inside().under(spread).times(tender.demand) - lost
     its_lots = np.flatnonzero(lots)
+    if scope is not None and not scope.all():
+        _, won = wins(tender, scope, "bidder")
+        spare = np.ones(len(its_lots))
+        left = Family(f"{key} left", spare * 0, spare, spare < 0, always(f"if {name} defaults: a lot left, outside"))
+        only = Rows.at_most(
+            left() + won.rows(np.full(len(its_lots), bidder)), 1.0, always(f"{name} wins nothing there")
+        )
+        spread_left = sparse.csr_array((spare, (its_lots, np.arange(len(its_lots)))), shape=(len(lots), len(its_lots)))
+        filled = filled + replace(left, links=(only,))().under(spread_left).times(tender.demand)
     links = [
         Rows(
             filled.rows(its_lots),

@@ -14,9 +14,9 @@ from scipy import sparse
 from procure_opt.award import Award, award, prove
 from procure_opt.constraints import Constraint, replacement
 from procure_opt.infeasible import Infeasible
-from procure_opt.measures import accept, coverage, take, unawarded
+from procure_opt.measures import accept, coverage, unawarded
 from procure_opt.policy import Plan, Policy, QualityAdjusted
-from procure_opt.program import Floats, Linear, Program, Rows, Status
+from procure_opt.program import Floats, Linear, Program, Rows, Status, always
 from procure_opt.solvers import Limits, solve
 from procure_opt.tender import Tender
 from procure_opt.ties import settled, tolerance
@@ -27,10 +27,11 @@ from procure_opt.ties import settled, tolerance
 def price_to_win(award: Award, bid: str) -> float:
     """The largest price at which some optimal award contains the bid, all other bids unchanged.
 
-    With V the best objective without the bid: the largest p such that an award with the bid at price p respects every
+    With V the best objective of awards that refuse the bid: the largest p such that an award with the bid at price p respects every
     rule and has an objective of at most V. The price enters objective, budgets and shares of spend linearly, so this
     is one integer program with p as a column. Where it does not (discounts on the bid, scores relative to the lowest
-    price, divisible bids) the price is found by halving, to one money unit.
+    price, concentration of spend, divisible bids) the prices that win need not be an interval: a grid of 33 prices and
+    the offered one is tried, and the upper end of the highest interval met there is found by halving, to one money unit.
 
     Returns:
         Money; NaN if the bid wins at no price, infinite if it wins at any (nothing can replace it, no reserve).
@@ -55,7 +56,8 @@ def price_to_win(award: Award, bid: str) -> float:
     def plan_at(units: float) -> Plan:
         return award.policy.plan(_with_figure(tender, bid, "price", units * tender.money_unit))
 
-    units = _to_win(plan_at, bid, best_without(award, tender, index), highest)
+    offered = float(tender.price[index]) if tender is award.tender else highest
+    units = _to_win(plan_at, bid, highest, offered)
     return units if np.isinf(units) or np.isnan(units) else round(units * tender.money_unit, 9)
 
 
@@ -65,46 +67,45 @@ def _with_figure(tender: Tender, bid: str, column: str, value: float) -> Tender:
     return tender.replace(bids=bids)
 
 
-def best_without(award: Award, tender: Tender, index: int) -> float:
-    """The best objective of awards without a bid, in units of the objective; infinite if there are none."""
-    name = tender.bid_names[index]
-    if award.status == "optimal" and name not in set(award.bids["bid"]) and name in set(award.tender.bid_names):
-        return award.objective / award.policy.objective.unit(tender)
-    keep = np.arange(len(tender.price)) != index
-    try:
-        plan = award.policy.plan(tender.keep(keep))
-    except ValueError:  # a rule that names the bid itself
-        return np.inf
-    return prove(plan, "highs", Limits()).objective
+def _best_with(plan: Plan, index: int, wins: bool) -> float:
+    """The best objective of awards with, or without, a bid, which is among the bids received either way."""
+    bid = accept(plan.tender).rows(np.array([index]))
+    row = Rows.at_least(bid, 1.0, always("wins")) if wins else Rows.at_most(bid, 0.0, always("loses"))
+    return prove(replace(plan, program=plan.program.extended([row])), "highs", Limits()).objective
 
 
-def _to_win(plan_at: Callable[[float], Plan], bid: str, without: float, highest: float) -> float:
+def _to_win(plan_at: Callable[[float], Plan], bid: str, highest: float, offered: float) -> float:
     nought, one = plan_at(0.0), plan_at(1.0)
     index = nought.tender.bid_index(bid)
-    room = tolerance(nought, without) if np.isfinite(without) else 0.0
-    divisible = nought.tender.min_fraction[index] < 1
-    if not divisible and _differ_in_one_column(nought.program, one.program, nought.program.start["take"] + index):
+    whole = nought.tender.min_fraction[index] >= 1
+    if whole and _differ_in_one_column(nought.program, one.program, nought.program.start["take"] + index):
+        without = _best_with(nought, index, wins=False)
+        room = tolerance(nought, without) if np.isfinite(without) else 0.0
         return _with_figure_as_column(nought, one, index, without + (room if room < 0.5 else 0.0), highest)
 
     def wins(units: float) -> bool:
         plan = plan_at(units)
-        forced = Rows.at_least(take(plan.tender).rows(np.array([index])), 1e-6 if divisible else 1.0, lambda _: "wins")
-        best = prove(replace(plan, program=plan.program.extended([forced])), "highs", Limits())
-        return best.x is not None and best.objective <= without + room
+        if bid not in set(plan.tender.bid_names):
+            return False
+        at = plan.tender.bid_index(bid)
+        best, without = _best_with(plan, at, wins=True), _best_with(plan, at, wins=False)
+        return bool(np.isfinite(best) and best <= without + (tolerance(plan, without) if np.isfinite(without) else 0.0))
 
-    if not wins(0.0):
-        return np.nan
-    low, high = 0.0, highest if np.isfinite(highest) else 1.0
-    while not np.isfinite(highest) and wins(high):
-        low, high = high, 2 * high
-        if high > 2**50:
+    top = min(highest, 2 * max(offered, 1.0))
+    while top < highest and wins(top):
+        top *= 2
+        if top > 2**50:
             return np.inf
-    if wins(high):
-        return high
+    # The prices that win need not be an interval: the largest of a grid that does is taken, then its upper end.
+    grid = np.unique(np.append(np.round(np.linspace(0, top, 33)), min(offered, top)))
+    winning = [units for units in grid if wins(units)]
+    if not winning:
+        return np.nan
+    low, high = max(winning), min((units for units in grid if units > max(winning)), default=top)
     while high - low > 1:
         middle = np.floor((low + high) / 2)
         low, high = (middle, high) if wins(middle) else (low, middle)
-    return low
+    return float(low)
 
 
 def _differ_in_one_column(first: Program, second: Program, column: int) -> bool:
@@ -429,7 +430,7 @@ def stability(
     table["change"] = table["price_to_win"] - table["price"]
     table["share"] = table["change"] / table["price"].where(table["price"] > 0)
     if isinstance(award.policy.objective, QualityAdjusted):
-        table["quality_change"] = -table["change"] / _worth_of_a_point(award, table["bid"])
+        table["quality_change"] = -table["change"] * _worth_of_a_point(award, table["bid"])
     flips = table[np.isfinite(table["share"])]
     smallest = flips.loc[flips["share"].abs().idxmin()] if len(flips) else None
     evaluators = _leave_one_out(award, executor)
@@ -450,12 +451,15 @@ def _nearest(award: Award, limit: int) -> list[str]:
 
 
 def _worth_of_a_point(award: Award, bids: pd.Series) -> Floats:
+    """Quality points that weigh as much as a unit of price, by bid."""
     objective = award.policy.objective
     assert isinstance(objective, QualityAdjusted)
     tender = award.tender
     value = tender.lots[objective.value].to_numpy(dtype=float) if isinstance(objective.value, str) else objective.value
     worth = tender.part @ (np.zeros(len(tender.demand)) + value)
-    return np.array([worth[tender.bid_index(name)] for name in bids])
+    counts = 1 - tender.bidders["deduction"].to_numpy(dtype=float)[tender.bidder_of]
+    with np.errstate(divide="ignore"):
+        return np.array([(counts / worth)[tender.bid_index(name)] for name in bids])
 
 
 def _leave_one_out(award: Award, executor: Executor | None) -> pd.DataFrame:

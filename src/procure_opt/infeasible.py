@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from procure_opt.constraints import Constraint
-from procure_opt.policy import Plan
+from procure_opt.policy import Plan, Policy
 from procure_opt.program import Linear, Program, Rows, Status
 from procure_opt.solvers import Limits, solve
+from procure_opt.tender import Tender
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Infeasible(Exception):
     def __init__(self, plan: Plan):
         self.plan = plan
         super().__init__(plan)
+
+    def __reduce__(self) -> tuple[Callable[[Policy, Tender], Infeasible], tuple[Policy, Tender]]:
+        return _again, (self.plan.policy, self.plan.given)
 
     @cached_property
     def lots_without_bids(self) -> tuple[str, ...]:
@@ -99,6 +103,10 @@ class Infeasible(Exception):
         else:
             said.append("No change of the constraints suffices; allow lots to stay unawarded with Cover(…).")
         return tuple(said)
+
+
+def _again(policy: Policy, tender: Tender) -> Infeasible:
+    return Infeasible(policy.plan(tender))
 
 
 def _lots(names: Sequence[str], word: str = "lot") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -432,9 +432,11 @@ def _tiers(key: str, label: str, thresholds: Floats, measured: Linear, whole: bo
     bare = Family(f"{key} tier", zeros, ones, ones > 0, lambda t: f"{label}: threshold {thresholds[t]:.15g} applies")
     below = np.ceil(thresholds) - 1 if whole else thresholds - 1e-6 * np.maximum(1, thresholds)
     ceiling = np.append(below[1:], max(measured.range()[1][0], thresholds[-1]))
+    size = max(ceiling[-1], 1.0)
+    measured, low, below, ceiling = measured.times(1 / size), thresholds / size, below / size, ceiling / size
     links = (
         Rows.at_most(bare().total(), 1.0, lambda _: f"{label}: one tier applies"),
-        Rows.at_least(measured - bare().under(thresholds), 0.0, lambda _: f"{label}: the threshold is reached"),
+        Rows.at_least(measured - bare().under(low), 0.0, lambda _: f"{label}: the threshold is reached"),
         Rows.at_most(
             measured - bare().under(ceiling - below[0]), below[0], lambda _: f"{label}: the highest threshold reached"
         ),
@@ -463,11 +465,12 @@ def _split_by_tier(key: str, label: str, tender: Tender, own: Places, tier: Line
 
 
 def _bands(key: str, label: str, thresholds: Floats, spent: Linear, tier: Linear) -> Linear:
-    """Spend beyond each threshold up to the next."""
-    count = len(thresholds)
-    most = max(spent.range()[1][0], thresholds[-1])
-    width = np.append(np.diff(thresholds), most - thresholds[-1])
-    bare = Family(f"{key} band", np.zeros(count), width, width < 0, lambda t: f"{label}: beyond {thresholds[t]:.15g}")
+    """Spend beyond each threshold up to the next; the columns are parts of the most that can be spent."""
+    count, words = len(thresholds), thresholds
+    most = max(spent.range()[1][0], thresholds[-1], 1.0)
+    spent, thresholds = spent.times(1 / most), thresholds / most
+    width = np.append(np.diff(thresholds), 1 - thresholds[-1])
+    bare = Family(f"{key} band", np.zeros(count), width, width < 0, lambda t: f"{label}: beyond {words[t]:.15g}")
     reached = tier.under(np.triu(np.ones((count, count))))
     beyond = tier.under(np.triu(np.ones((count, count)), 1))
     first = spent - bare().total()
@@ -477,7 +480,7 @@ def _bands(key: str, label: str, thresholds: Floats, spent: Linear, tier: Linear
         Rows.at_most(first, thresholds[0], lambda _: f"{label}: below the first threshold"),
         Rows.at_least(first - reached.rows(np.array([0])).times(thresholds[0]), 0.0, lambda _: f"{label}: full below"),
     )
-    return Family(bare.key, bare.lower, bare.upper, bare.integer, bare.label, links)()
+    return replace(bare, links=links)().times(most)
 
 
 def _lump(key: str, label: str, amounts: Floats, spent: Linear, tier: Linear, least: float) -> Linear:
@@ -489,15 +492,15 @@ def _lump(key: str, label: str, amounts: Floats, spent: Linear, tier: Linear, le
     bare = Family(
         f"{key} sum",
         np.zeros(2),
-        np.array([most, 1.0]),
+        np.ones(2),
         np.array([False, True]),
         lambda i: (f"{label}: money off", f"{label}: the sum exceeds what is spent")[i],
     )
-    off, capped = bare().rows(np.array([0])), bare().rows(np.array([1]))
+    off, capped = bare().rows(np.array([0])).times(most), bare().rows(np.array([1]))
     links = (
         Rows.at_most(off - plain, 0.0, lambda _: f"{label}: at most its amount"),
         Rows.at_most(off - spent, 0.0, lambda _: f"{label}: at most what is spent"),
         Rows.at_least(off - plain + capped.times(most), 0.0, lambda _: f"{label}: its amount, or"),
         Rows.at_least(off - spent - capped.times(all_spent), -all_spent, lambda _: f"{label}: all that is spent"),
     )
-    return Family(bare.key, bare.lower, bare.upper, bare.integer, bare.label, links)().rows(np.array([0]))
+    return replace(bare, links=links)().rows(np.array([0])).times(most)

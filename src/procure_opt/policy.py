@@ -288,6 +288,11 @@ class Plan:
     coverage: Rows
     exclusive: Rows
 
+    @property
+    def in_money(self) -> bool:
+        """Whether the objective is money; else it is points."""
+        return not isinstance(self.policy.objective, BestScore)
+
 
 # ---- announcing -------------------------------------------------------------------------------------------
 

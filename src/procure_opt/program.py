@@ -266,7 +266,14 @@ class Rows:
             np.full(count, self.whole),
             lambda i: f"relaxation: {self.label(i)}",
         )
-        slack = family().under(pick)
+        # Prices of 1e11 cents beside a slack of 1 are more than a solver can tell apart: the column is then scaled.
+        size = np.ones(len(self))
+        for block in self.body.terms.values():
+            size = np.maximum(size, np.asarray(np.abs(block).max(axis=1).todense()).ravel())
+        reach = (size / np.maximum(relax * most, 1e-9)).max(initial=1.0)
+        unit = 1.0 if self.whole else 2.0 ** max(0.0, np.floor(np.log2(reach)) - 10)
+        columns = family().times(unit)
+        slack = columns.under(pick)
         parts = []
         for rows, sign in ((_finite(self.upper), -1.0), (_finite(self.lower), 1.0)):
             if len(rows):
@@ -288,7 +295,7 @@ class Rows:
             )
             for body, rows, sign in parts
         ]
-        return replace(Rows.stack(blocks), separate=separate), family()
+        return replace(Rows.stack(blocks), separate=separate), columns
 
     def _split_where_underpaid(self, key: str, slack: Linear, values: Mapping[str, Floats]) -> list[Rows]:
         """Rows that charge enough where `per` is at most so much, for some levels around the value it takes."""

@@ -76,14 +76,21 @@ def solve(program: Program, solver: Any = "highs", limits: Limits | None = None)
     """
     limits = limits or Limits()
     once = _with_highs if isinstance(solver, str) and solver == "highs" else _with_pulp(solver, limits)
+    last: Floats | None = None
     while True:
         solution = once(program, limits)
         missing = [] if solution.x is None else program.separate(solution.x)
-        if not missing:
+        # Rows violated by less than the solver can notice change nothing, and would be asked for again and again.
+        if not missing or _same(solution.x, last):
             return solution
+        last = solution.x
         if time.monotonic() > limits.deadline:
             return replace(solution, x=None, status=Status.NOTHING)
         program = program.extended(missing)
+
+
+def _same(x: Floats | None, last: Floats | None) -> bool:
+    return x is not None and last is not None and len(x) == len(last) and bool(np.abs(x - last).max(initial=0) <= 1e-9)
 
 
 # ---- HiGHS ------------------------------------------------------------------------------------------------
@@ -180,52 +187,82 @@ def _highs(program: Program, limits: Limits, *, integer: bool) -> _Run:
             model.setOptionValue(option, value)
     whole = integer and bool(program.integer.any())
     kinds = program.integer.astype(np.int32) if whole else np.zeros(program.width, dtype=np.int32)
-    a = program.matrix
+    scaled, row_scale, cost_scale = _scaled(program)
+    a = scaled.matrix
     model.passModel(
-        program.width,
+        scaled.width,
         a.shape[0],
         a.nnz,
         int(highspy.MatrixFormat.kRowwise),
         int(highspy.ObjSense.kMinimize),
-        program.offset,
-        program.cost,
-        program.lower,
-        program.upper,
-        program.row_lower,
-        program.row_upper,
+        scaled.offset,
+        scaled.cost,
+        scaled.lower,
+        scaled.upper,
+        scaled.row_lower,
+        scaled.row_upper,
         a.indptr.astype(np.int32),
         a.indices.astype(np.int32),
         a.data,
         kinds,
     )
     if whole and limits.report is not None:
-        _listen(model, limits.report)
+        _listen(model, limits.report, cost_scale)
     model.run()
     status, info = model.getModelStatus(), model.getInfo()
     kind = highspy.HighsModelStatus
     if status in (kind.kInfeasible, kind.kUnboundedOrInfeasible):
         return _Run(Status.INFEASIBLE, None, math.inf, math.inf, None)
-    has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if status in (kind.kOptimal, kind.kModelEmpty):
+    objective = info.objective_function_value / cost_scale
+    bound = info.mip_dual_bound / cost_scale if whole else objective
+    if status == kind.kOptimal:
         solution = model.getSolution()
-        x = np.array(solution.col_value) if program.width else np.empty(0)
-        duals = None if whole else np.array(solution.row_dual)
+        duals = None if whole else np.array(solution.row_dual) * row_scale / cost_scale
         proof = Status.OPTIMAL if not limits.gap or not whole else Status.FEASIBLE
-        bound = info.mip_dual_bound if whole else info.objective_function_value
-        return _Run(proof, x, info.objective_function_value, bound, duals)
+        return _Run(proof, np.array(solution.col_value), objective, bound, duals)
     if status not in (kind.kTimeLimit, kind.kInterrupt, kind.kSolutionLimit, kind.kIterationLimit):
         raise RuntimeError(f"HiGHS ended with {model.modelStatusToString(status)}")
-    bound = info.mip_dual_bound if whole and math.isfinite(info.mip_dual_bound) else -math.inf
+    bound = bound if whole and math.isfinite(bound) else -math.inf
+    has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     if not (whole and has_solution):
         return _Run(Status.NOTHING, None, math.inf, bound, None)
-    return _Run(Status.FEASIBLE, np.array(model.getSolution().col_value), info.objective_function_value, bound, None)
+    return _Run(Status.FEASIBLE, np.array(model.getSolution().col_value), objective, bound, None)
 
 
-def _listen(model: Any, report: Report) -> None:
+def _scaled(program: Program) -> tuple[Program, Floats, float]:
+    """The program with rows and costs brought to moderate size by powers of two, which round nothing, and the scales.
+
+    Sums of money run to 1e11 cents, where a solver's absolute tolerance of 1e-9 is finer than any float.
+    """
+    a = program.matrix
+    filled = np.flatnonzero(np.diff(a.indptr))
+    largest = np.ones(a.shape[0])
+    largest[filled] = np.maximum.reduceat(np.abs(a.data), a.indptr[filled]) if len(filled) else 1.0
+    row = np.where(largest > 1024, 2.0 ** -np.floor(np.log2(np.maximum(largest, 1.0))), 1.0)
+    dearest = np.abs(program.cost).max(initial=1.0)
+    cost = 2.0 ** min(0.0, 17 - np.ceil(np.log2(dearest)))
+    if cost == 1 and (row == 1).all():
+        return program, row, 1.0
+    matrix = a.copy()
+    matrix.data = a.data * np.repeat(row, np.diff(a.indptr))
+    changed = replace(
+        program,
+        matrix=matrix,
+        row_lower=program.row_lower * row,
+        row_upper=program.row_upper * row,
+        cost=program.cost * cost,
+        offset=program.offset * cost,
+    )
+    return changed, row, float(cost)
+
+
+def _listen(model: Any, report: Report, cost_scale: float) -> None:
     def tell(event: Any) -> None:
         data = event.data_out
-        report(Progress(data.running_time, data.mip_primal_bound, data.mip_dual_bound))
+        report(Progress(data.running_time, data.mip_primal_bound / cost_scale, data.mip_dual_bound / cost_scale))
 
+    model.setOptionValue("output_flag", True)  # without it HiGHS does not tell callbacks either
+    model.setOptionValue("log_to_console", False)
     model.HandleUserInterrupt = True
     model.cbMipLogging += tell
 
@@ -246,7 +283,7 @@ def _with_pulp(solver: Any, limits: Limits) -> Callable[[Program, Limits], Solut
         reduced = program.cost - program.matrix.T @ relaxed.duals
         bound = _dual_bound(program, relaxed.duals, reduced)
         found = Solution(Status.FEASIBLE, program, None, math.inf, bound, bound, reduced)
-        status, x = _run_pulp(*pulp_model(program), chosen, program)
+        status, x = _run_pulp(*pulp_model(_scaled(program)[0]), chosen, program)
         if x is None:
             return replace(found, status=status)
         return replace(found, x=x, objective=float(program.cost @ x) + program.offset)

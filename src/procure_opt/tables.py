@@ -619,10 +619,13 @@ def _without_defaults(table: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _csv_cell(value: Any) -> str:
     """A figure in its shortest exact form; text guarded where a spreadsheet would calculate it."""
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value is pd.NA or value is pd.NaT:
         return ""
     if isinstance(value, (float, np.floating)):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
+        figure = float(value)
+        if math.isnan(figure):
+            return ""
+        return str(int(figure)) if figure.is_integer() and abs(figure) < 1e15 else repr(figure)
     if isinstance(value, (int, np.integer, np.bool_)):
         return str(value)
     text = str(value)

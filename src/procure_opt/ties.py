@@ -20,7 +20,7 @@ def tolerance(plan: Plan, objective: float) -> float:
     """
     program = plan.program
     used = program.cost != 0
-    if plan.unit != plan.tender.money_unit or not used.any():
+    if not plan.in_money or not used.any():
         return 1e-9 * max(1.0, abs(objective))
     if program.integer[used].all() and np.equal(program.cost, np.rint(program.cost)).all():
         return 0.5
@@ -118,7 +118,7 @@ def settled(solution: Solution) -> Solution:
 def _holds(program: Program, x: Floats) -> bool:
     activity = program.matrix @ x
     weight = sparse.csr_array(abs(program.matrix)) @ np.abs(x)
-    slack = 1e-9 * np.maximum(1.0, weight)
+    slack = 1e-9 + 1e-12 * weight  # whole columns: what is left is the rounding of one sum
     return bool((activity <= program.row_upper + slack).all() and (activity >= program.row_lower - slack).all())
 
 
@@ -139,7 +139,8 @@ def differing(plan: Plan, found: Solution, limits: Limits) -> tuple[Face, Places
         other = among.best(aim, limits, near=near)
         if other.x is None:
             return False if other.status is Status.INFEASIBLE else None
-        changed = np.abs(other.values["take"] - start) > 1e-6
+        # Within the tolerance of the cost a fraction may move by its square root: that is no other award.
+        changed = np.abs(other.values["take"] - start) > np.where(whole, 0.5, 1e-4)
         fresh = bool((changed & ~seen).any())
         seen[changed] = True
         return fresh
