@@ -601,7 +601,8 @@ class Tried:
         here = self.touching(lots)
         lacking = 0
         if rule.bids is not None:
-            asked = [name for name, row in self.world.offered.items() if matches(row, "bid", rule.bids)]
+            offered = {name: bid for name, bid in self.world.offered.items() if lots & set(bid["units"])}
+            asked = [name for name, row in offered.items() if matches(row, "bid", rule.bids)]
             lacking += sum(name not in here for name in asked)
         if rule.bidders is not None:
             present = {bid["bidder"] for bid in here.values()}

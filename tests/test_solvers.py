@@ -46,7 +46,7 @@ TIGHT = po.Policy([po.MaxShare(0.03)], tie_break=None)
 
 @pytest.fixture(scope="module")
 def cost() -> float:
-    """The cost by independent hands: the arrays of the LP file, read and solved by HiGHS alone."""
+    """The cost with HiGHS."""
     return po.award(EASY, CAPPED).cost
 
 
@@ -59,9 +59,10 @@ def test_every_solver_finds_the_same_cost(solver: Any, cost: float, capfd: pytes
     assert capfd.readouterr() == ("", "")
 
 
-@examples(60)
-@given(tiny.tables(), st.sampled_from(["highs", "CBC"]))
-def test_the_cost_is_that_of_plain_enumeration(tables: Any, solver: str) -> None:
+@examples(20)
+@given(tiny.tables())
+@pytest.mark.parametrize("solver", ["highs", "CBC"])
+def test_the_cost_is_that_of_plain_enumeration(solver: str, tables: Any) -> None:
     lowest, sets = tiny.best_awards(*tables)
     offers = tender(tables[0], *tables[1])
     if lowest is None:
@@ -88,7 +89,7 @@ def test_a_solver_that_meets_the_bound_is_believed() -> None:
 
 def test_solvers_that_are_not_there() -> None:
     offers = tender("A", bid("x", "X", "A", 5))
-    with pytest.raises(ValueError, match="there is no solver 'Simplex'; there are highs, CBC, .*GLPK_CMD"):
+    with pytest.raises(ValueError, match=r"there is no solver 'Simplex'; there are highs, CBC, .*GLPK_CMD"):
         po.award(offers, solver="Simplex")
     missing = sorted(set(pulp.listSolvers()) - set(pulp.listSolvers(onlyAvailable=True)) - {"COIN_CMD"})
     with pytest.raises(ValueError, match=f"{missing[0]} is not installed here; installed are highs, CBC"):
@@ -108,16 +109,22 @@ def test_cbc_says_infeasible_too() -> None:
 @pytest.mark.parametrize("solver", ["highs", "CBC"])
 @pytest.mark.parametrize("seconds", [1e-9, 0.01, 0.3, 1.5])
 def test_a_time_limit_ends_in_a_true_award_or_none(seconds: float, solver: str) -> None:
+    found = outcome(solver, seconds)
+    if isinstance(found, po.OutOfTime):
+        assert found.bound == -math.inf or 0 < found.bound < 8_000
+        return
+    assert found.status == "feasible"
+    assert po.check(found) == []
+    assert 0 < found.bound < found.cost
+    assert found.gap == pytest.approx((found.cost - found.bound) / found.cost)
+    assert found.tied is None
+
+
+def outcome(solver: str, seconds: float) -> po.Award | po.OutOfTime:
     try:
-        award = po.award(HARD, TIGHT, solver=solver, time_limit=seconds)
+        return po.award(HARD, TIGHT, solver=solver, time_limit=seconds)
     except po.OutOfTime as out:
-        assert out.bound == -math.inf or 0 < out.bound < 8_000
-    else:
-        assert award.status == "feasible"
-        assert po.check(award) == []
-        assert 0 < award.bound < award.cost
-        assert award.gap == pytest.approx((award.cost - award.bound) / award.cost)
-        assert award.tied is None
+        return out
 
 
 def test_no_time_is_no_proof() -> None:
@@ -144,7 +151,7 @@ def test_limits_that_are_none(limit: float) -> None:
 
 @pytest.mark.parametrize("gap", [-0.1, 1, math.nan])
 def test_gaps_that_are_none(gap: float) -> None:
-    with pytest.raises(ValueError, match="it is a share of the cost, such as 0.01"):
+    with pytest.raises(ValueError, match=r"it is a share of the cost, such as 0\.01"):
         po.award(EASY, gap=gap)
 
 
@@ -218,7 +225,7 @@ def test_the_lp_file_speaks_in_the_buyers_words(tmp_path: Path) -> None:
     assert all(name.isascii() for name in rows)
 
 
-@examples(30)
+@examples(20)
 @given(tiny.tables())
 def test_every_lp_file_holds_its_program(tmp_path_factory: pytest.TempPathFactory, tables: Any) -> None:
     lowest, _ = tiny.best_awards(*tables)
@@ -250,12 +257,12 @@ def programs(draw: Any) -> Program:
     if draw(st.booleans()):
         whole[-1], upper[-1] = False, 3.0
     numbers = st.integers(-4, 9)
-    matrix = np.array(draw(st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=height, max_size=height)))
+    matrix = np.array([[draw(numbers) for _ in range(width)] for _ in range(height)], dtype=float)
     columns = Family("x", np.zeros(width), upper, whole, str)()
     low = np.array([draw(st.sampled_from([-math.inf, 0, 2, 5])) for _ in range(height)], dtype=float)
     high = np.array([draw(st.sampled_from([math.inf, 6, 9])) for _ in range(height)], dtype=float)
-    rows = Rows(columns.under(matrix.astype(float)), low, high, str)
-    cost = columns.under(np.array(draw(st.lists(numbers, min_size=width, max_size=width)), dtype=float))
+    rows = Rows(columns.under(matrix), low, high, str)
+    cost = columns.under(np.array([draw(numbers) for _ in range(width)], dtype=float))
     return Program.build(cost + Linear.fixed([draw(numbers)]), [rows])
 
 
@@ -269,7 +276,8 @@ def corners(program: Program) -> Iterator[float]:
                 yield float(program.cost @ x) + program.offset
             continue
         low, high = 0.0, float(program.upper[-1])
-        for step, fixed, least, most in zip(matrix[:, -1], matrix @ x, program.row_lower, program.row_upper, strict=True):
+        rows = zip(matrix[:, -1], matrix @ x, program.row_lower, program.row_upper, strict=True)
+        for step, fixed, least, most in rows:
             ends = sorted(((least - fixed) / step, (most - fixed) / step)) if step else (-math.inf, math.inf)
             if not step and not least <= fixed <= most:
                 low = math.inf
@@ -278,11 +286,11 @@ def corners(program: Program) -> Iterator[float]:
             yield from (float(program.cost @ x + program.cost[-1] * end) + program.offset for end in (low, high))
 
 
-@examples(150)
+@examples(60)
 @given(programs())
 def test_price_and_fix_finds_what_enumeration_finds(program: Program) -> None:
     lowest = min(corners(program), default=None)
-    for small in (1, 5, 2_000):
+    for small in (2, 2_000):
         with patch.object(solvers, "SMALL", small):
             found = solvers.solve(program)
         if lowest is None:
@@ -294,7 +302,7 @@ def test_price_and_fix_finds_what_enumeration_finds(program: Program) -> None:
             assert found.bound <= lowest + 1e-6
 
 
-@examples(150)
+@examples(60)
 @given(programs(), st.lists(st.floats(-20, 20), min_size=4, max_size=4))
 def test_the_dual_bound_holds_for_any_multipliers(program: Program, multipliers: list[float]) -> None:
     duals: Floats = np.array(multipliers[: len(program.row_lower)])
@@ -314,14 +322,13 @@ def test_price_and_fix_awards_the_same(policy: po.Policy) -> None:
     assert po.check(fixed) == []
 
 
-@examples(60)
-@given(tiny.tables(prices=st.integers(99_999_999_990, 100_000_000_005)))
-def test_a_cent_in_a_thousand_million_counts(tables: Any) -> None:
+@examples(15)
+@given(tiny.tables(prices=st.integers(99_999_999_990, 100_000_000_005)), st.sampled_from([1, 2_000]))
+def test_a_cent_in_a_thousand_million_counts(tables: Any, small: int) -> None:
     lowest, sets = tiny.best_awards(*tables)
     if lowest is None:
         return
-    for small in (1, 2_000):
-        with patch.object(solvers, "SMALL", small):
-            award = po.award(tender(tables[0], *tables[1]))
-        assert award.cost == lowest
-        assert set(award.tied or ()) == frozenset.union(*sets) - frozenset.intersection(*sets)
+    with patch.object(solvers, "SMALL", small):
+        award = po.award(tender(tables[0], *tables[1]))
+    assert award.cost == lowest
+    assert set(award.tied or ()) == frozenset.union(*sets) - frozenset.intersection(*sets)

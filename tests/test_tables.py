@@ -61,7 +61,15 @@ def workbook(path: Path, **sheets: list[list[object]]) -> Path:
 
 FULL = Tender(
     lots=[
-        {"lot": "north", "demand": 3, "estimate": 100.5, "in_house": 120, "reserve": 200, "period": "2026", "zone": "N"},
+        {
+            "lot": "north",
+            "demand": 3,
+            "estimate": 100.5,
+            "in_house": 120,
+            "reserve": 200,
+            "period": "2026",
+            "zone": "N",
+        },
         {"lot": "south", "estimate": 80, "in_house_quality": 55.5, "zone": "S"},
     ],
     bids=[
@@ -158,7 +166,25 @@ def test_a_formula_for_a_name_leaves_as_harmless_text(tmp_path: Path, target: st
 
 
 odd_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6) | st.sampled_from(
-    ["NA", "None", "nan", "007", "1e5", "1.0", "0", "-1", "=1+1", "'", "''=", "\ufeffx", "a b", "TRUE", "#REF!", "é", "\x00"]
+    [
+        "NA",
+        "None",
+        "nan",
+        "007",
+        "1e5",
+        "1.0",
+        "0",
+        "-1",
+        "=1+1",
+        "'",
+        "''=",
+        "\ufeffx",
+        "a b",
+        "TRUE",
+        "#REF!",
+        "é",
+        "\x00",
+    ]
 )
 odd_name = odd_text.map(str.strip).filter(lambda text: text and ";" not in text and ":" not in text)
 
@@ -207,7 +233,9 @@ def test_names_are_text_whatever_they_look_like(tmp_path: Path) -> None:
 
 def test_the_folder_names_the_tender_unless_tender_toml_does(tmp_path: Path) -> None:
     assert read_tender(folder(tmp_path)).name == tmp_path.name
-    tender = read_tender(folder(tmp_path, tender_toml='name = "Park"\ncurrency = "JPY"\n', bids=BIDS.replace(".50", "")))
+    tender = read_tender(
+        folder(tmp_path, tender_toml='name = "Park"\ncurrency = "JPY"\n', bids=BIDS.replace(".50", ""))
+    )
     assert (tender.name, tender.currency, tender.money_unit) == ("Park", "JPY", 1.0)
     folder(tmp_path, tender_toml='name = 5\nunit = 2\nmoney_unit = -1\ncurrency = "EUR"')
     assert [problem[:3] for problem in problems(tmp_path)] == [
@@ -230,7 +258,19 @@ def test_the_folder_names_the_tender_unless_tender_toml_does(tmp_path: Path) -> 
         BIDS.replace("price", "price,,").replace("150", "150,,").replace("70.50", "70.50,,"),
         BIDS.rstrip(),
     ],
-    ids=["BOM", "CRLF", "CR", "blank lines", "blank rows", "spaces", "quotes", "tabs", "semicolons", "no name", "no end"],
+    ids=[
+        "BOM",
+        "CRLF",
+        "CR",
+        "blank lines",
+        "blank rows",
+        "spaces",
+        "quotes",
+        "tabs",
+        "semicolons",
+        "no name",
+        "no end",
+    ],
 )
 def test_tables_as_spreadsheets_write_them(tmp_path: Path, bids: str) -> None:
     expected = read_tender(folder(tmp_path))
@@ -342,9 +382,7 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
     assert one_problem(folder(tmp_path, lots="lot,estimate\n", bids="bid,bidder,lots,price\n"))[3] == "there is no lot"
 
 
-@pytest.mark.parametrize(
-    "encoding, row, words", [("latin-1", 3, "0xf6"), ("gbk", 3, "0xa8"), ("utf-16", 1, "UTF-16")]
-)
+@pytest.mark.parametrize("encoding, row, words", [("latin-1", 3, "0xf6"), ("gbk", 3, "0xa8"), ("utf-16", 1, "UTF-16")])
 def test_a_wrong_encoding_names_the_byte(tmp_path: Path, encoding: str, row: int, words: str) -> None:
     bids = BIDS.replace("Bell", "Böll" if encoding == "latin-1" else "Aé")
     file, found_row, _, reason = one_problem(folder(tmp_path, bids=bids.encode(encoding)))
@@ -415,7 +453,11 @@ def test_problems_in_a_workbook(tmp_path: Path) -> None:
     path = workbook(
         tmp_path / "park.xlsx",
         lots=[["lot", "estimate"], ["A", "=1/0"]],
-        bids=[["bid", "bidder", "lots", "price"], [1, "Acme", "A", "=5+5"], [2, "Bell", "A", datetime.date(2026, 1, 2)]],
+        bids=[
+            ["bid", "bidder", "lots", "price"],
+            [1, "Acme", "A", "=5+5"],
+            [2, "Bell", "A", datetime.date(2026, 1, 2)],
+        ],
         tender=[["key", "value"], ["currency", "EUR"], ["unit", 3]],
         bidder=[["bidder"], ["Acme"]],
     )
@@ -434,7 +476,9 @@ def test_problems_in_a_workbook(tmp_path: Path) -> None:
 
 
 def test_the_results_of_formulas_are_read(tmp_path: Path) -> None:
-    path = workbook(tmp_path / "b.xlsx", lots=[["lot"], ["A"]], bids=[["bid", "bidder", "lots", "price"], [1, "X", "A", 5]])
+    path = workbook(
+        tmp_path / "b.xlsx", lots=[["lot"], ["A"]], bids=[["bid", "bidder", "lots", "price"], [1, "X", "A", 5]]
+    )
     with zipfile.ZipFile(path) as old:
         parts = {name: old.read(name) for name in old.namelist()}
     sheet = "xl/worksheets/sheet2.xml"
@@ -513,11 +557,14 @@ def test_a_release(tmp_path: Path) -> None:
         lambda one: {"records": [{"ocid": "o-1", "compiledRelease": one}]},
         lambda one: {"records": [{"ocid": "o-1", "releases": [one]}]},
         lambda one: [one],
-        lambda one: {"releases": [one | {"bids": {}, "date": "2026"}, {"ocid": "o-1", "date": "2027", "bids": one["bids"]}]},
+        lambda one: {
+            "releases": [one | {"bids": {}, "date": "2026"}, {"ocid": "o-1", "date": "2027", "bids": one["bids"]}]
+        },
         lambda one: {
             "releases": [
                 {"ocid": "o-1", "date": "2027", "tender": {"lots": [{"id": 1, "title": "North"}]}},
-                one | {"date": "2026", "tender": {"lots": [one["tender"]["lots"][0] | {"title": "old"}, {"id": "LOT-2"}]}},
+                one
+                | {"date": "2026", "tender": {"lots": [one["tender"]["lots"][0] | {"title": "old"}, {"id": "LOT-2"}]}},
             ]
         },
         json.dumps,
@@ -757,7 +804,9 @@ def test_a_mistake_in_a_policy(tmp_path: Path, text: str, line: int, key: str | 
 
 
 def test_all_mistakes_of_a_policy_are_listed(tmp_path: Path) -> None:
-    text = 'objectiv = 1\n[[constraint]]\nkind = "MaxShare"\nshare = 7\n[[constraint]]\nkind = "MaxLot"\nn = 1\n[lots]\n'
+    text = (
+        'objectiv = 1\n[[constraint]]\nkind = "MaxShare"\nshare = 7\n[[constraint]]\nkind = "MaxLot"\nn = 1\n[lots]\n'
+    )
     assert [problem[:2] for problem in policy_problems(tmp_path, text)] == [
         (1, "objectiv"), (4, "share"), (6, "kind"), (8, "lots"),
     ]  # fmt: skip

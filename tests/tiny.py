@@ -12,6 +12,7 @@ import procure_opt as po
 
 Row = dict[str, Any]
 Found = tuple[int, frozenset[str]]
+SMALL = st.integers(0, 12)
 
 
 def lots(*names: str, **columns: Any) -> list[Row]:
@@ -37,7 +38,7 @@ def won(award: po.Award) -> list[str]:
 
 @st.composite
 def tables(
-    draw: Callable[[Any], Any], *, max_lots: int = 4, max_bids: int = 7, prices: Any = st.integers(0, 12)
+    draw: Callable[[Any], Any], *, max_lots: int = 4, max_bids: int = 7, prices: Any = SMALL
 ) -> tuple[list[Row], list[Row]]:
     """Lots and all-or-nothing bids on whole lots, prices so small that ties are common."""
     names = [f"L{i}" for i in range(draw(st.integers(1, max_lots)))]

@@ -73,7 +73,9 @@ def main() -> None:
         "30 % to social organisations": replace(policy, constraints=(*policy.constraints, social)),
     }
     scenarios = po.scenarios(tender, ways)
-    print(scenarios)
+    print(scenarios.table.round(3).to_string())
+    print("\nBy how much each is worse when judged by another's rules (blank: it breaks them):")
+    print(scenarios.cross.round(4).to_string(na_rep=""))
 
     print("\nCost by the least mean score in ecology (rows) and security (columns):")
     rated = with_criteria(tender)
@@ -85,7 +87,10 @@ def main() -> None:
 
     assert award.status == "optimal"
     assert problems == []
-    assert award.cost <= 3_200_000
+    assert round(award.cost, 2) == 3_036_645.24
+    assert award.in_house["lot"].tolist() == ["OH-CD", "OH-SD"]
+    assert costs.loc[costs["constraint"].str.startswith("MaxShare"), "costs"].round(2).tolist() == [36_478.99]
+    assert scenarios.table.at["price alone", "hhi"] > 2 * award.hhi
     assert len(award.by_bidder) >= 3
     assert curve.notna().to_numpy().any()
     assert curve.diff().min().min() >= -1e-6, "a higher floor cannot cost less"

@@ -27,11 +27,12 @@ from procure_opt.ties import settled, tolerance
 def price_to_win(award: Award, bid: str) -> float:
     """The largest price at which some optimal award contains the bid, all other bids unchanged.
 
-    With V the best objective of awards that refuse the bid: the largest p such that an award with the bid at price p respects every
-    rule and has an objective of at most V. The price enters objective, budgets and shares of spend linearly, so this
-    is one integer program with p as a column. Where it does not (discounts on the bid, scores relative to the lowest
-    price, concentration of spend, divisible bids) the prices that win need not be an interval: a grid of 33 prices and
-    the offered one is tried, and the upper end of the highest interval met there is found by halving, to one money unit.
+    With V the best objective of awards that refuse the bid: the largest p such that an award with the bid at price p
+    respects every rule and has an objective of at most V. The price enters objective, budgets and shares of spend
+    linearly, so this is one integer program with p as a column. Where it does not (discounts on the bid, scores
+    relative to the lowest price, concentration of spend, divisible bids) the prices that win need not be an interval:
+    33 prices and the offered one are tried, and the upper end of the highest interval met is found by halving, to one
+    money unit.
 
     Returns:
         Money; NaN if the bid wins at no price, infinite if it wins at any (nothing can replace it, no reserve).
@@ -275,19 +276,25 @@ def _summary(tender: Tender, policy: Policy) -> tuple[dict[str, Any], Award | No
     if decided is None:
         nothing = dict.fromkeys(("cost", "price", "objective", "hhi", "quality"), np.nan)
         return {"status": "infeasible", **nothing, "winners": 0, "in_house": 0, "unawarded": 0}, None
-    quality = decided.bids["quality"] * decided.bids["fraction"]
-    share = decided.bids["fraction"].sum()
     return {
         "status": decided.status,
         "cost": decided.cost,
         "price": decided.price,
         "objective": decided.objective,
         "hhi": decided.hhi,
-        "quality": quality.sum(skipna=False) / share if share else np.nan,
+        "quality": _mean_quality(tender, decided),
         "winners": len(decided.by_bidder),
         "in_house": len(decided.in_house),
         "unawarded": len(decided.unawarded),
     }, decided
+
+
+def _mean_quality(tender: Tender, decided: Award) -> float:
+    """The mean quality of what is let, weighted by estimate, or by lots where estimates are missing."""
+    estimate = tender.estimate if not np.isnan(tender.estimate).any() else np.ones(len(tender.estimate))
+    taken = pd.Index(tender.bid_names).get_indexer(pd.Index(decided.bids["bid"]))
+    weight = (tender.part[taken] @ estimate) * decided.bids["fraction"].to_numpy()
+    return float(weight @ decided.bids["quality"] / weight.sum()) if weight.sum() > 0 else np.nan
 
 
 def _summaries(
@@ -314,7 +321,7 @@ def frontier(
 
     Returns:
         One row a value: value, status ("infeasible" where no award exists, with NaN figures), cost, price, objective,
-        hhi, quality (mean over accepted bids), winners, in_house, unawarded.
+        hhi, quality (mean of what is let, by estimate), winners, in_house, unawarded.
     """
     values = list(values)
     policies = [replace(policy, constraints=(*policy.constraints, constraint(value))) for value in values]

@@ -575,18 +575,15 @@ def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path
 
 
 def _excel_cell(value: Any, sheet: Any, make: Callable[..., Any]) -> Any:
-    if not isinstance(value, str):
-        return None if pd.isna(value) else value
-    text = _escaped(value)
+    number = not isinstance(value, str)
+    text = _figure(value) if number else _escaped(value)
     if len(text) > LONGEST_CELL:
         reason = f"longer than the {LONGEST_CELL:,} characters an Excel cell holds"
         raise ValueError(f"{value[:40]!r}… is {reason}: write the tender to a folder")
-    if not text:
-        return None
-    cell = make(sheet, value="x")
-    cell.value = text
-    cell.data_type = "s"  # never a formula, an error or a number
-    cell.quotePrefix = text.startswith(tuple(FORMULA))
+    cell = make(sheet, value=text or None)
+    # Said, not guessed: text is never a formula, an error or a number, and numbers keep their last digits.
+    cell.data_type = "n" if number or not text else "s"
+    cell.quotePrefix = cell.data_type == "s" and text.startswith(tuple(FORMULA))
     return cell
 
 
@@ -618,18 +615,20 @@ def _without_defaults(table: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _csv_cell(value: Any) -> str:
-    """A figure in its shortest exact form; text guarded where a spreadsheet would calculate it."""
-    if value is None or value is pd.NA or value is pd.NaT:
+    """A cell as CSV has it, guarded where a spreadsheet would calculate it."""
+    if not isinstance(value, str):
+        return _figure(value)
+    return f"'{value}" if value.startswith((*FORMULA, "'")) else value
+
+
+def _figure(value: Any) -> str:
+    """A number in its shortest exact form, blank where there is none."""
+    if pd.isna(value):
         return ""
     if isinstance(value, (float, np.floating)):
-        figure = float(value)
-        if math.isnan(figure):
-            return ""
-        return str(int(figure)) if figure.is_integer() and abs(figure) < 1e15 else repr(figure)
-    if isinstance(value, (int, np.integer, np.bool_)):
-        return str(value)
-    text = str(value)
-    return f"'{text}" if text.startswith((*FORMULA, "'")) else text
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    return str(value)
 
 
 def _toml(value: Any) -> str:

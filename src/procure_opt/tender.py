@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import networkx as nx
@@ -994,7 +995,7 @@ def _read_schedules(
     schedules = []
     for (bidder, lots_in, measure, kind), steps in tiers.items():
         steps.sort()
-        for (low, *_), (high, _, _, row) in zip(steps, steps[1:], strict=False):
+        for (low, *_), (high, _, _, row) in pairwise(steps):
             if low == high:
                 found(Problem("discounts", row, "threshold", f"the threshold {high:g} stands twice"))
         threshold, percent, amount = (np.array(column) for column in list(zip(*steps, strict=True))[:3])
