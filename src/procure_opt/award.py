@@ -124,6 +124,7 @@ def award(
     refuse_others(policy, tender, announced)
     limits = Limits.of(time_limit, gap, progress)
     plan = policy.plan(tender)
+    limits = limits.in_units(plan.unit)
     if plan.thin and policy.few_bidders == "fail":
         raise Infeasible(plan)
     solution = prove(plan, solver, limits)
@@ -170,6 +171,7 @@ def break_ties(plan: Plan, solution: Solution, limits: Limits) -> tuple[Solution
     """The optimal solution the policy prefers, and the names of the bids in which optimal solutions differ."""
     if plan.policy.tie_break is None or solution.status is not Status.OPTIMAL:
         return solution, None
+    limits = replace(limits, report=None)
     search = differing(plan, solution, limits)
     if search is None:
         return solution, None

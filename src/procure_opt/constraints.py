@@ -890,11 +890,11 @@ class Require:
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
             touch = touching(tender, scope)
-            blocks = []
+            blocks: list[Rows] = []
             if self.bids is not None:
                 lost = _rejected(tender, self.bids)
-                label = f"Require bid {', '.join(lost)}, which was rejected"
-                blocks.append(Rows.at_least(Linear.fixed(np.zeros(len(lost))), 1.0, always(label), **more))
+                none, label = np.zeros(len(lost)), lambda i: f"Require bid {lost[i]}, which was rejected"
+                blocks.append(Rows.at_least(Linear.fixed(none), 1.0, label, relax=none + 1, **more))
                 bids = np.flatnonzero(tender.among_bids(self.bids) & touch)
                 blocks.append(
                     Rows.at_least(

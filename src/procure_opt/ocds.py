@@ -85,15 +85,17 @@ class Process:
 def processes(path: Path) -> Iterator[Process]:
     """The contracting processes a file holds: releases of one process are merged, JSON lines come one by one."""
     with path.open("rb") as lines:
-        first = lines.readline()
-        rest = lines.readline()
-    if path.suffix.lower() in (".jsonl", ".ndjson") or (rest.strip() and _is_document(first)):
-        with path.open("rb") as lines:
-            for row, line in enumerate(lines, 1):
-                if line.strip():
-                    yield Process(path.name, row, "", _decoded(line, path.name, row))
-    else:
-        yield from _processes(_parsed(_decoded(path.read_bytes(), path.name, None), path.name, None), path.name, None)
+        by_line = path.suffix.lower() in (".jsonl", ".ndjson") or (
+            _is_document(lines.readline()) and any(map(bytes.strip, lines))
+        )
+        lines.seek(0)
+        if not by_line:
+            document = _parsed(_decoded(lines.read(), path.name, None), path.name, None)
+            yield from _processes(document, path.name, None)
+            return
+        for row, line in enumerate(lines, 1):
+            if line.strip():
+                yield Process(path.name, row, "", _decoded(line, path.name, row))
 
 
 def _decoded(data: bytes, file: str, row: int | None) -> str:

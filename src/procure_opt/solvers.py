@@ -51,6 +51,17 @@ class Limits:
         report = _print_progress if progress is True else progress or None
         return Limits(math.inf if time_limit is None else time.monotonic() + time_limit, gap, report)
 
+    def in_units(self, unit: float) -> Limits:
+        """The same limits, told of in currency, and in seconds from now, by solves in units of the objective."""
+        report, start = self.report, time.monotonic()
+        if report is None:
+            return self
+
+        def tell(progress: Progress) -> None:
+            report(Progress(time.monotonic() - start, progress.best * unit, progress.bound * unit))
+
+        return replace(self, report=tell)
+
     @property
     def left(self) -> float:
         """Seconds left."""

@@ -327,7 +327,7 @@ def _csv(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     """A CSV table; the quick way where nothing is unusual, else the careful one, which can say what is wrong."""
     data = path.read_bytes()
     line = data[: data.find(b"\n", 0, LONGEST_LINE) + 1] or data[:LONGEST_LINE]
-    if not data.strip():
+    if not data.removeprefix(b"\xef\xbb\xbf").strip():
         reason = f"the file is empty; its first row must name the columns {_columns(table)}"
         found(Problem(path.name, None, None, reason))
         return None
@@ -384,6 +384,9 @@ def _carefully(data: bytes, separator: str, label: str, found: Found) -> pd.Data
     try:
         header = [name.strip() for name in next(reader)]
         row = 1
+        if not any(header):
+            found(Problem(label, 1, None, "the first row is blank; it must name the columns"))
+            return None
         for row, line in enumerate(reader, 2):
             if len(line) > len(header) and any(cell.strip() for cell in line[len(header) :]):
                 reason = (
@@ -546,21 +549,22 @@ def _plain_text(value: Any) -> str:
 def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path: Path) -> None:
     try:
         openpyxl = importlib.import_module("openpyxl")
-        cells = importlib.import_module("openpyxl.cell")
+        write_only_cell = importlib.import_module("openpyxl.cell").WriteOnlyCell
     except ImportError:
         raise ImportError(NO_OPENPYXL) from None
-    workbook = openpyxl.Workbook(write_only=True)
-
-    def add(title: str, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
-        sheet = workbook.create_sheet(title)
-        for row in (header, *rows):
-            sheet.append([_excel_cell(value, sheet, cells.WriteOnlyCell) for value in row])
-
-    for name, table in tables.items():
-        if name in ("lots", "bids", "bidders") or len(table):
-            add(name, list(table.columns), table.itertuples(index=False, name=None))
+    sheets: dict[str, list[Iterable[Any]]] = {
+        name: [list(table.columns), *table.itertuples(index=False, name=None)]
+        for name, table in tables.items()
+        if name in ("lots", "bids", "bidders") or len(table)
+    }
     notes = [("notes", note) for note in about.pop("notes", [])]
-    add("tender", ["key", "value"], [*about.items(), *notes])
+    sheets["tender"] = [("key", "value"), *about.items(), *notes]
+    cells = {name: [[_excel_cell(value) for value in row] for row in rows] for name, rows in sheets.items()}
+    workbook = openpyxl.Workbook(write_only=True)
+    for name, rows in cells.items():
+        sheet = workbook.create_sheet(name)
+        for row in rows:
+            sheet.append([_dressed(*cell, write_only_cell(sheet)) for cell in row])
     raw = io.BytesIO()
     workbook.save(raw)
     # The same tender always gives the same file: no time of writing in it.
@@ -574,16 +578,22 @@ def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path
             undated.writestr(info, content)
 
 
-def _excel_cell(value: Any, sheet: Any, make: Callable[..., Any]) -> Any:
-    number = not isinstance(value, str)
-    text = _figure(value) if number else _escaped(value)
+def _excel_cell(value: Any) -> tuple[str, str]:
+    """Type and content of a cell: a number ("n") in its shortest exact form, or text ("s")."""
+    if not isinstance(value, str):
+        return "n", _figure(value)
+    text = _escaped(value)
     if len(text) > LONGEST_CELL:
         reason = f"longer than the {LONGEST_CELL:,} characters an Excel cell holds"
         raise ValueError(f"{value[:40]!r}… is {reason}: write the tender to a folder")
-    cell = make(sheet, value=text or None)
-    # Said, not guessed: text is never a formula, an error or a number, and numbers keep their last digits.
-    cell.data_type = "n" if number or not text else "s"
-    cell.quotePrefix = cell.data_type == "s" and text.startswith(tuple(FORMULA))
+    return ("s" if text else "n"), text
+
+
+def _dressed(kind: str, text: str, cell: Any) -> Any:
+    """The cell, its type said and not guessed: no text is ever a formula, an error or a number."""
+    cell.value = text or None
+    cell.data_type = kind
+    cell.quotePrefix = kind == "s" and text.startswith(tuple(FORMULA))
     return cell
 
 

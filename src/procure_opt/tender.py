@@ -779,7 +779,10 @@ def _said_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Without repetition. A cell that could not be read is blank to later checks: what was said first is enough."""
     unique = tuple(dict.fromkeys(problems))
     spoken = {problem[:3] for problem in unique if not problem.reason.endswith("is blank")}
-    return tuple(p for p in unique if not (p.reason.endswith("is blank") and p[:3] in spoken))
+    missing = {(p.file, p.column) for p in unique if p.reason.startswith("the column is missing")}
+    return tuple(
+        p for p in unique if not (p.reason.endswith("is blank") and (p[:3] in spoken or (p.file, p.column) in missing))
+    )
 
 
 def _judge(
@@ -1010,6 +1013,9 @@ def _read_schedules(
 # ---- names ------------------------------------------------------------------------------------------------
 
 
+DIGITS = "0123456789"
+
+
 def _natural_key(name: object) -> list[tuple[int, int, str]]:
     pieces = re.split(r"(\d+)", str(name))
     return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces]
@@ -1025,14 +1031,29 @@ def _natural_order(column: pd.Series) -> NDArray[np.intp] | None:
     names = _arrow(column)
     if _ascending(names):
         return None
-    parts = pc.extract_regex(names, pattern=r"(?s)^(?P<stem>.*?)(?P<number>[0-9]{0,15})$")
-    digits = pc.struct_field(parts, "number")
-    stems = pc.struct_field(parts, "stem").dictionary_encode()
+    stems = pc.ascii_rtrim(names, characters=DIGITS)
+    size = pc.binary_length(stems).to_numpy()
+    digits = pc.binary_length(names).to_numpy() - size
+    if digits.max() > 15:  # too long for a whole number
+        keys = [_natural_key(name) for name in column]
+        return np.array(sorted(range(len(keys)), key=keys.__getitem__))
+    stems = stems.dictionary_encode()
     kinds = stems.dictionary.to_pylist()
     rank = np.empty(len(kinds), dtype=np.int64)
     rank[sorted(range(len(kinds)), key=lambda i: _natural_key(kinds[i]))] = np.arange(len(kinds))
-    number = pc.if_else(pc.equal(digits, ""), "-1", digits).cast(pa.int64()).to_numpy()
-    return np.lexsort((pc.binary_length(digits).to_numpy(), number, rank[stems.indices.to_numpy()]))
+    return np.lexsort((digits, _last_numbers(names, digits), rank[stems.indices.to_numpy()]))
+
+
+def _last_numbers(names: Any, digits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number of so many digits each name ends in, -1 where there is none; read from the bytes, last digit first."""
+    _, offsets, data = names.buffers()
+    ends = np.frombuffer(offsets, np.int64)[names.offset + 1 : names.offset + 1 + len(names)]
+    letters = np.frombuffer(data or b"", np.uint8)
+    number = np.where(digits > 0, 0, -1)
+    for place in range(digits.max(initial=0)):
+        long = np.flatnonzero(digits > place)
+        number[long] += (letters[ends[long] - 1 - place].astype(np.int64) - ord("0")) * 10**place
+    return number
 
 
 def _ascending(names: Any) -> bool:
@@ -1040,8 +1061,8 @@ def _ascending(names: Any) -> bool:
     if not len(names):
         return True
     size = pc.binary_length(names)
-    stem = names[0].as_py().rstrip("0123456789")
-    numbered = pc.equal(pc.binary_length(pc.ascii_rtrim(names, characters="0123456789")), len(stem.encode()))
+    stem = names[0].as_py().rstrip(DIGITS)
+    numbered = pc.equal(pc.binary_length(pc.ascii_rtrim(names, characters=DIGITS)), len(stem.encode()))
     if not pc.all(pc.and_(numbered, pc.starts_with(names, stem))).as_py() or pc.max(size).as_py() - len(stem) > 15:
         return False
     longer = pc.greater(size[1:], size[:-1])

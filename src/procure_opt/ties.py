@@ -186,4 +186,13 @@ def choose(plan: Plan, face: Face, tied: Places, found: Solution, limits: Limits
         chosen = better
         value = float(aim.at(better.values)[0])
         face = face.with_rows(Rows.at_most(aim, value + 1e-9 * max(1.0, abs(value)), always("as the rule prefers")))
-    return chosen
+    return chosen if found.program.integer.all() else _cheapest(found.program, chosen)
+
+
+def _cheapest(program: Program, chosen: Solution) -> Solution:
+    """The whole columns as chosen, the fractions by the objective itself: the choice was made within a tolerance."""
+    values = chosen.values
+    x = np.concatenate([values[key] for key in program.families])
+    lower, upper = np.where(program.integer, x, program.lower), np.where(program.integer, x, program.upper)
+    best = solve(replace(program, lower=lower, upper=upper))
+    return chosen if best.x is None else settled(best)
