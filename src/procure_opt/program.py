@@ -268,7 +268,7 @@ class Rows:
         )
         # Prices of 1e11 cents beside a slack of 1 are more than a solver can tell apart: the column is then scaled.
         size = np.ones(len(self))
-        for block in self.body.terms.values():
+        for block in (block for block in self.body.terms.values() if block.nnz):
             size = np.maximum(size, np.asarray(abs(block).max(axis=1).todense()).ravel())
         reach = (size / np.maximum(relax * most, 1e-9)).max(initial=1.0)
         unit = 1.0 if self.whole else 2.0 ** max(0.0, np.floor(np.log2(reach)) - 10)
