@@ -1,4 +1,4 @@
-"""Building a program and awarding, against raw HiGHS on the same arrays and the same model in PuLP, as ratios in one run.
+"""Building a program and awarding, against raw HiGHS on the same arrays and PuLP on the same model, in one run.
 
 python benchmarks/award.py [SIZE ...] [--runs 5] [--write]     sizes: see SIZES; --write puts the table into RESULTS.md
 """
@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import highspy
 import numpy as np
 import pulp
-from sourcing import sourcing
 
 import procure_opt as po
 from procure_opt.program import Program
 from procure_opt.solvers import pulp_model
+from sourcing import sourcing
 
 
 class Size(NamedTuple):
@@ -51,9 +51,21 @@ def raw_highs(program: Program) -> float:
     model.setOptionValue("mip_abs_gap", 0.0)
     a = program.matrix
     model.passModel(
-        program.width, a.shape[0], a.nnz, int(highspy.MatrixFormat.kRowwise), int(highspy.ObjSense.kMinimize),
-        program.offset, program.cost, program.lower, program.upper, program.row_lower, program.row_upper,
-        a.indptr.astype(np.int32), a.indices.astype(np.int32), a.data, program.integer.astype(np.int32),
+        program.width,
+        a.shape[0],
+        a.nnz,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        program.offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        a.indptr.astype(np.int32),
+        a.indices.astype(np.int32),
+        a.data,
+        program.integer.astype(np.int32),
     )
     model.run()
     return float(model.getInfo().objective_function_value)
@@ -88,13 +100,34 @@ def row(name: str, runs: int) -> list[str]:
     through, other = timed(lambda: with_pulp(plan.program), 1)
     draw, _ = timed(lambda: po.award(tender, po.Policy([po.MaxShare(size.share)])), 1)
     cost = round(award.cost / tender.money_unit)
-    assert award.status == "optimal" and abs(cost - objective) < 0.5 and abs(cost - other) < 0.5, (cost, objective, other)
+    assert award.status == "optimal" and abs(cost - objective) < 0.5 and abs(cost - other) < 0.5, (
+        cost,
+        objective,
+        other,
+    )
     figures = [f"{raw:.2f}", f"{build:.3f}", f"{build / raw:.1%}", f"{ours:.2f}", f"{ours / raw:.2f}"]
-    return [name, f"{size.lots:,}", f"{size.share:.0%}", *figures, f"{through:.2f}", f"{through / ours:.1f}", f"{draw:.2f}"]
+    return [
+        name,
+        f"{size.lots:,}",
+        f"{size.share:.0%}",
+        *figures,
+        f"{through:.2f}",
+        f"{through / ours:.1f}",
+        f"{draw:.2f}",
+    ]
 
 
 HEAD = [
-    "bids", "lots", "cap", "raw HiGHS s", "build s", "build / raw", "award s", "award / raw", "PuLP s", "PuLP / award",
+    "bids",
+    "lots",
+    "cap",
+    "raw HiGHS s",
+    "build s",
+    "build / raw",
+    "award s",
+    "award / raw",
+    "PuLP s",
+    "PuLP / award",
     "award and tie search s",
 ]
 

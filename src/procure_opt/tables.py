@@ -327,7 +327,7 @@ def _csv(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     """A CSV table; the quick way where nothing is unusual, else the careful one, which can say what is wrong."""
     data = path.read_bytes()
     line = data[: data.find(b"\n", 0, LONGEST_LINE) + 1] or data[:LONGEST_LINE]
-    if not data.removeprefix(b"\xef\xbb\xbf").strip():
+    if (data.removeprefix(b"\xef\xbb\xbf") or b" ").isspace():
         reason = f"the file is empty; its first row must name the columns {_columns(table)}"
         found(Problem(path.name, None, None, reason))
         return None
@@ -358,11 +358,12 @@ def _quickly(data: bytes, names: list[str], separator: str, numbers: set[str]) -
     except pa.ArrowInvalid:
         return None
     frame = table.to_pandas(types_mapper={pa.large_string(): TEXTS}.get)
+    guarded = b"'" in data
     for place, column in zip(places, table.columns):
         if types[place] == pa.float64():
             if np.isfinite(frame[place].to_numpy()).sum() != len(column) - column.null_count:
                 return None  # "nan" or "inf"
-        elif pc.any(pc.starts_with(column, "'")).as_py():
+        elif guarded:
             frame[place] = pd.array(pc.replace_substring_regex(column, GUARDED, r"\1"), dtype=TEXTS)
     return _numbered(frame)
 

@@ -195,6 +195,8 @@ class Tender:
             bid_rows = bid_rows if order is None else bid_rows.iloc[order]
             if (bid_rows["status"] != "").any():
                 bid_rows["status"] = bid_rows["status"].where(bid_rows["status"].str.lower() != "valid", "")
+            if order is not None:
+                _check_namesakes(bid_rows, found)
             _check_bids(bid_rows, money_unit, found)
             who = _arrow(bid_rows["bidder"]).dictionary_encode()
             if bidders is None:
@@ -738,12 +740,7 @@ def _check_lots(lots: pd.DataFrame, unit: float, found: Found) -> None:
 
 
 def _check_bids(bids: pd.DataFrame, unit: float, found: Found) -> None:
-    """What a bid must say by itself; bids stand in natural order, so that namesakes are neighbours."""
-    names = _arrow(bids["bid"])
-    for at in np.flatnonzero(pc.equal(names[1:], names[:-1])).tolist():
-        if names[at].as_py() != "":
-            reason = f"{names[at].as_py()!r} stands already in row {bids.index[at]}"
-            found(Problem("bids", int(bids.index[at + 1]), "bid", reason))
+    """What a bid must say by itself."""
     unpriced = np.isnan(bids["price"].to_numpy())
     for row in bids.index[unpriced][bids["status"][unpriced] == ""]:
         found(Problem("bids", int(row), "price", "the price is blank"))
@@ -752,6 +749,15 @@ def _check_bids(bids: pd.DataFrame, unit: float, found: Found) -> None:
         _whole_units("bids", bids, column, unit, found)
     _within("bids", bids, "quality", 0, 100, found)
     _within("bids", bids, "min_fraction", 0, 1, found)
+
+
+def _check_namesakes(bids: pd.DataFrame, found: Found) -> None:
+    """In natural order bids of one name are neighbours."""
+    names = _arrow(bids["bid"])
+    for at in np.flatnonzero(pc.equal(names[1:], names[:-1])).tolist():
+        if names[at].as_py() != "":
+            reason = f"{names[at].as_py()!r} stands already in row {bids.index[at]}"
+            found(Problem("bids", int(bids.index[at + 1]), "bid", reason))
 
 
 def _find_bidders(bids: pd.DataFrame, who: Any, bidders: pd.DataFrame, found: Found) -> NDArray[np.intp]:
