@@ -534,8 +534,12 @@ class Tried:
         return mine, total
 
     def MaxLots(self, rule: Any, lots: set[str], value: Any) -> Fraction:
-        has, (before, _) = self.lots_of(rule.per, lots), self.held(rule.per, rule.existing)
-        counts = {who: len(has.get(who, ())) + before.get(who, Fraction(0)) for who in {*has, *before}}
+        counts: dict[str, Fraction] = defaultdict(Fraction)
+        for who, theirs in self.lots_of(rule.per, lots).items():
+            counts[who] += len(theirs)
+        for bidder, row in self.world.firms.items() if rule.existing else ():
+            for who in self.world.stands_for(bidder, rule.per):
+                counts[who] += exact(row[rule.existing]) or Fraction(0)
         return sum((max(Fraction(0), count - number(rule.n)) for count in counts.values()), Fraction(0))
 
     def MinWinners(self, rule: Any, lots: set[str], value: Any) -> Fraction:

@@ -100,7 +100,10 @@ def test_a_lot_with_too_few_bidders_is_kept_in_house() -> None:
     assert won(award) == ["x"]
     assert award.in_house["lot"].tolist() == ["C"]
     assert award.cost == 150
-    assert award.tender.rejected[["bid", "reason"]].values.tolist() == [
+    assert award.tender == offers
+    evaluated, thin = po.Policy(min_bidders=2).field(offers)
+    assert thin == ("C",)
+    assert evaluated.rejected[["bid", "reason"]].values.tolist() == [
         ["c1", "fewer than 2 bidders on lot C"], ["c2", "fewer than 2 bidders on lot C"]]  # fmt: skip
     assert po.award(offers).cost == 55
     assert po.check(award) == []
@@ -269,7 +272,8 @@ def test_shares_lots_and_concentration() -> None:
     shares = [
         {"lot": lot, "estimate": estimate, "demand": 2, "in_house": 20} for lot, estimate in zip("ABCD", (1, 2, 3, 4))
     ]
-    rows = [bid("x", "X", "A", 10), bid("y", "Y", "B:1", 12), bid("y2", "Y", "B:1", 8, fixed=2), bid("z", "Z", "C", 19)]
+    rows = [bid("x", "X", "A", 10), bid("y", "Y", "B:1", 12), bid("y2", "Y", "B:1", 8, fixed=2),
+            bid("z", "Z", "C", 19)]  # fmt: skip
     offers = tender(shares, *rows, bidders=[
         {"bidder": "X", "owner": "O"}, {"bidder": "Y", "owner": "O"}, {"bidder": "Z", "members": "X:0.25;W:0.75"}])  # fmt: skip
     award = po.award(offers, po.Policy([po.Require(bids=["x", "y", "y2", "z"])]))
@@ -300,8 +304,10 @@ TIERS: dict[str, tuple[dict[str, Any], list[dict[str, float]], float]] = {
     "all units, from 200 spent": ({"measure": "spend"}, [{"threshold": 200, "percent": 10}], 180),
     "all units, from 201 spent": ({"measure": "spend"}, [{"threshold": 201, "percent": 10}], 200),
     "all units, measured before": ({"measure": "spend"}, [{"threshold": 190, "percent": 10}], 180),
-    "the highest tier": ({"measure": "spend"}, [{"threshold": 100, "percent": 5}, {"threshold": 200, "percent": 10}], 180),
-    "the tier below": ({"measure": "spend"}, [{"threshold": 100, "percent": 5}, {"threshold": 300, "percent": 10}], 190),
+    "the highest tier": (
+        {"measure": "spend"}, [{"threshold": 100, "percent": 5}, {"threshold": 200, "percent": 10}], 180),
+    "the tier below": (
+        {"measure": "spend"}, [{"threshold": 100, "percent": 5}, {"threshold": 300, "percent": 10}], 190),
     "a sum": ({"measure": "spend"}, [{"threshold": 100, "amount": 10}, {"threshold": 200, "amount": 30}], 170),
     "a sum for lots": ({"measure": "lots"}, [{"threshold": 2, "amount": 15}], 185),
     "never more than the spend": ({"measure": "spend"}, [{"threshold": 0, "amount": 500}], 0),

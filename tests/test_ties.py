@@ -61,13 +61,10 @@ def test_bids_of_one_bidder_may_tie_too() -> None:
 
 
 def test_divisible_bids_tie_in_their_fractions() -> None:
-    offers = tender(
-        "A", bid("x", "X", "A", 5, min_fraction=0), bid("y", "Y", "A", 5, min_fraction=0), bid("z", "Z", "A", 6)
-    )
-    award = po.award(offers)
-    assert award.tied == ("x", "y")
-    assert award.cost == 5
-    dearer = po.award(tender("A", bid("x", "X", "A", 5, min_fraction=0), bid("y", "Y", "A", 6, min_fraction=0)))
+    rows = [bid("x", "X", "A", 5, min_fraction=0), bid("y", "Y", "A", 5, min_fraction=0.5), bid("z", "Z", "A", 6)]
+    award = po.award(tender("A", *rows))
+    assert (award.tied, award.cost) == (("x", "y"), 5)
+    dearer = po.award(tender("A", rows[0], rows[1] | {"price": 6}))
     assert (dearer.tied, dearer.bids["fraction"].tolist()) == ((), [1])
 
 
@@ -210,23 +207,23 @@ def test_a_cent_is_no_tie(prices: tuple[float, float]) -> None:
     rows = [bid(name, name, "A", price) for name, price in zip("xy", prices, strict=True)]
     award = po.award(tender("A", *rows, money_unit=0.01))
     assert (award.cost, award.tied) == (min(prices), ())
-    both = [*rows, bid("p", "P", "A;B", 2e9 + 0.01), bid("z", "Z", "B", 1e9)]
-    pair = po.award(tender("A B", *both, money_unit=0.01))
-    assert pair.cost == min(round(min(prices) + 1e9, 2), 2e9 + 0.01)
-    assert pair.tied == (("p", "x", "z") if prices == (1e9 + 0.01, 2e9) else ())
+
+
+@pytest.mark.parametrize(("package", "tied"), [(2e9 + 0.01, ()), (2e9, ("p", "x", "z")), (1_999_999_999.99, ())])
+def test_a_cent_more_for_a_package_is_no_tie(package: float, tied: tuple[str, ...]) -> None:
+    rows = [bid("x", "X", "A", 1e9), bid("y", "Y", "A", 1e9 + 0.01), bid("z", "Z", "B", 1e9), bid("p", "P", "A;B", package)]
+    award = po.award(tender("A B", *rows, money_unit=0.01))
+    assert (award.cost, award.tied) == (min(package, 2e9), tied)
 
 
 def test_a_cent_among_many_large_lots_is_no_tie() -> None:
-    rows = [
-        bid(f"{who}{i}", who, f"L{i}", 33_333_333 + cents / 100)
-        for i in range(30)
-        for who, cents in (("x", i % 2), ("y", 1))
-    ]
-    award = po.award(tender(lots(*(f"L{i}" for i in range(30))), *rows, money_unit=0.01))
-    assert award.tied == tuple(f"{who}{i}" for i in range(1, 30, 2) for who in "") or set(award.tied or ()) == {
-        f"{who}{i}" for i in range(1, 30, 2) for who in "xy"
-    }
-    assert award.cost == round(30 * 33_333_333 + 0.15, 2)
+    """On every other lot x is a cent cheaper than y; on the others they tie."""
+    names = [f"L{i}" for i in range(30)]
+    rows = [bid(f"{who}{i}", who, name, 33_333_333 + (0.01 if who == "y" or i % 2 else 0))
+            for i, name in enumerate(names) for who in "xy"]  # fmt: skip
+    award = po.award(tender(lots(*names), *rows, money_unit=0.01))
+    assert set(award.tied or ()) == {f"{who}{i}" for i in range(1, 30, 2) for who in "xy"}
+    assert award.cost == 999_999_990.15
 
 
 def test_scores_tie_to_a_thousand_millionth_of_a_point() -> None:

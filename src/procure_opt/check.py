@@ -598,9 +598,9 @@ def _min_share(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
 
 
 def _max_lots(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
-    """Different lots held + lots held elsewhere ≤ n."""
+    """Different lots held + lots held elsewhere ≤ n; a consortium's lots count in full for each member."""
     names, held = facts.lots_held(rule.per, lots)
-    held = held + facts.entities(rule.per)[1] @ facts.held(rule.existing, "lots")
+    held = held + (facts.entities(rule.per)[1] > 0).astype(float) @ facts.held(rule.existing, "lots")
     for g in np.flatnonzero(~(held <= rule.n + RELATIVE)):
         yield Excess(str(names[g]), float(held[g] - rule.n), f"{held[g]:g} lots, {rule.n:g} are allowed")
 

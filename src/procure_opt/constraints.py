@@ -19,6 +19,7 @@ from procure_opt.measures import (
     Mask,
     accept,
     by_bidder,
+    holdings,
     kept,
     kept_cost,
     known,
@@ -414,12 +415,15 @@ class MaxLots:
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
             names, held = lots_held(tender, scope, self.per)
+            whole = True
             if self.existing is not None:
-                m = measure(tender, "lots", scope, self.per, existing=self.existing)
-                held = held + Linear.fixed(m.amount.constant)
-            label = f"MaxLots {self.n}{text}"
+                already = holdings(tender, self.existing)
+                _, weight = tender.groups(self.per)
+                held = held + Linear.fixed((weight.T > 0).astype(float) @ already)  # lots count in full for each member
+                whole = bool(np.equal(already, np.rint(already)).all())
+            label, one = f"MaxLots {self.n}{text}", np.ones(len(names))
             return Rows.at_most(
-                held, float(self.n), lambda g: f"{label}: {names[g]}", unit="lot", relax=np.ones(len(names)), whole=True
+                held, float(self.n), lambda g: f"{label}: {names[g]}", unit="lot", relax=one, whole=whole
             )
 
         return _over_scopes(self, tender, rows)

@@ -235,17 +235,23 @@ def measure(
         total = won.total() if base == "awarded" else Linear.fixed([value.sum()])
     amount = won.under(weight.T)
     if existing is not None:
-        column = tender.bidders
-        if existing not in column.columns or not pd.api.types.is_numeric_dtype(column[existing].dtype):
-            raise ValueError(f"the bidders have no column of numbers {existing!r}")
-        held = column[existing].to_numpy(dtype=float)
-        blank = tender.bidder_names[np.isnan(held)]
-        if len(blank):
-            raise ValueError(f"{existing!r} is needed for every bidder, and is blank for {_some(blank)}")
+        held = holdings(tender, existing)
         held = held / tender.money_unit if of == "spend" else held
         amount = amount + Linear.fixed(weight.T @ held)
         total = total + Linear.fixed([held.sum()])
     return Measure(names, amount, total)
+
+
+def holdings(tender: Tender, column: str) -> Floats:
+    """What each bidder holds elsewhere already, from a column of the bidders; blanks raise, naming the bidders."""
+    table = tender.bidders
+    if column not in table.columns or not pd.api.types.is_numeric_dtype(table[column].dtype):
+        raise ValueError(f"the bidders have no column of numbers {column!r}")
+    held: Floats = table[column].to_numpy(dtype=float)
+    blank = tender.bidder_names[np.isnan(held)]
+    if len(blank):
+        raise ValueError(f"{column!r} is needed for every bidder, and is blank for {_some(blank)}")
+    return held
 
 
 def wins(tender: Tender, scope: Mask, per: str, *, winners: bool = True) -> tuple[NDArray[np.object_], Linear]:

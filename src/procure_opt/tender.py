@@ -764,10 +764,11 @@ def _find_bidders(bids: pd.DataFrame, who: Any, bidders: pd.DataFrame, found: Fo
     """The position of each bid's bidder; `who` are the bids' bidders, dictionary-encoded."""
     places = pd.Index(bidders["bidder"]).get_indexer(pd.Index(who.dictionary.to_pandas()))
     bidder_of: NDArray[np.intp] = places[who.indices.to_numpy()]
-    for at in np.flatnonzero(bidder_of < 0).tolist():
-        name = bids["bidder"].iloc[at]
-        if name != "":
-            found(Problem("bids", int(bids.index[at]), "bidder", f"{name!r} is not in the bidders table"))
+    names = who.dictionary.to_pylist()
+    unknown = bidder_of < 0
+    for row, code in zip(bids.index[unknown].tolist(), who.indices.to_numpy()[unknown].tolist(), strict=True):
+        if names[code] != "":
+            found(Problem("bids", row, "bidder", f"{names[code]!r} is not in the bidders table"))
     return bidder_of
 
 
@@ -827,10 +828,11 @@ def _read_quantities(column: pd.Series, lots: pd.DataFrame, found: Found) -> spa
     taken = demand[lot] if len(demand) else np.full(len(lot), math.nan)
     if len(odd):
         taken[odd] = np.array([units for _, units, _ in read])[codes]
-        for at, code in zip(odd, codes, strict=True):
-            row = int(np.searchsorted(starts, at, side="right")) - 1
-            if read[code][2] and texts[row].as_py() != "":
-                found(Problem("bids", int(column.index[row]), "lots", read[code][2]))
+        rows = np.searchsorted(starts, odd, side="right") - 1
+        blank = pc.equal(texts, "").to_numpy(zero_copy_only=False)
+        for at, code in zip(rows[~blank[rows]].tolist(), codes[~blank[rows]].tolist(), strict=True):
+            if read[code][2]:
+                found(Problem("bids", int(column.index[at]), "lots", read[code][2]))
     good = lot >= 0
     if not good.all():
         starts = np.concatenate([[0], np.cumsum(good)])[starts]
