@@ -269,13 +269,12 @@ def test_a_deduction_lowers_the_evaluated_price_only() -> None:
 
 
 def test_shares_lots_and_concentration() -> None:
-    shares = [
-        {"lot": lot, "estimate": estimate, "demand": 2, "in_house": 20} for lot, estimate in zip("ABCD", (1, 2, 3, 4))
-    ]
+    shares = [{"lot": lot, "estimate": k, "demand": 2, "in_house": 20} for k, lot in enumerate("ABCD", start=1)]
     rows = [bid("x", "X", "A", 10), bid("y", "Y", "B:1", 12), bid("y2", "Y", "B:1", 8, fixed=2),
             bid("z", "Z", "C", 19)]  # fmt: skip
-    offers = tender(shares, *rows, bidders=[
-        {"bidder": "X", "owner": "O"}, {"bidder": "Y", "owner": "O"}, {"bidder": "Z", "members": "X:0.25;W:0.75"}])  # fmt: skip
+    firms = [{"bidder": "X", "owner": "O"}, {"bidder": "Y", "owner": "O"},
+             {"bidder": "Z", "members": "X:0.25;W:0.75"}]  # fmt: skip
+    offers = tender(shares, *rows, bidders=firms)
     award = po.award(offers, po.Policy([po.Require(bids=["x", "y", "y2", "z"])]))
     assert (award.cost, award.price) == (71, 51)
     assert award.in_house.values.tolist() == [["D", 1, 20]]

@@ -50,7 +50,8 @@ def cost() -> float:
     return po.award(EASY, CAPPED).cost
 
 
-@pytest.mark.parametrize("solver", ["highs", "HiGHS", "CBC", "cbc", "COIN_CMD", CBC, pulp.HiGHS(msg=False)], ids=str)
+@pytest.mark.parametrize("solver", ["highs", "HiGHS", "CBC", "cbc", "COIN_CMD", CBC, pulp.HiGHS(msg=False)],
+                         ids=["highs", "HiGHS", "CBC", "cbc", "COIN_CMD", "a CBC object", "a HiGHS object"])  # fmt: skip
 def test_every_solver_finds_the_same_cost(solver: Any, cost: float, capfd: pytest.CaptureFixture[str]) -> None:
     award = po.award(EASY, CAPPED, solver=solver)
     assert award.cost == cost
@@ -313,7 +314,9 @@ def test_the_dual_bound_holds_for_any_multipliers(program: Program, multipliers:
     assert bound <= min(corners(program), default=math.inf) + 1e-9
 
 
-@pytest.mark.parametrize("policy", [CAPPED, po.Policy([po.MaxLots(6), po.MinWinners(4)]), po.Policy()], ids=str)
+@pytest.mark.parametrize(
+    "policy", [CAPPED, po.Policy([po.MaxLots(6), po.MinWinners(4)]), po.Policy()], ids=["a cap", "counts", "none"]
+)
 def test_price_and_fix_awards_the_same(policy: po.Policy) -> None:
     with patch.object(solvers, "SMALL", 5):
         fixed = po.award(EASY, policy)

@@ -391,6 +391,11 @@ def test_a_wrong_encoding_names_the_byte(tmp_path: Path, encoding: str, row: int
     assert "CSV UTF-8" in reason
 
 
+def test_a_wrong_encoding_of_the_header(tmp_path: Path) -> None:
+    bids = BIDS.replace("price\n", "price,größe\n").encode("latin-1")
+    assert one_problem(folder(tmp_path, bids=bids))[:2] == ("bids.csv", 1)
+
+
 def test_rows_longer_than_the_header(tmp_path: Path) -> None:
     found = problems(folder(tmp_path, bids=BIDS.replace("150", "1,500,00") + "3,Bell,B,1,2\n"))
     assert [problem[:3] for problem in found] == [("bids.csv", 2, None), ("bids.csv", 4, None)]
@@ -500,6 +505,11 @@ def test_what_is_no_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "pip install 'procure-opt[excel]'" in one_problem(tmp_path / "b.xlsx")[3]
     with pytest.raises(ImportError, match="procure-opt"):
         write_tender(FULL, tmp_path / "c.xlsx")
+
+
+def test_where_a_tender_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a folder or to an"):
+        write_tender(FULL, tmp_path / "t.csv")
 
 
 def test_a_cell_too_long_for_excel_is_refused(tmp_path: Path) -> None:

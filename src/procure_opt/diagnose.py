@@ -50,6 +50,8 @@ def price_to_win(award: Award, bid: str) -> float:
     aside = tender.rejected[tender.rejected["bid"] == bid]
     if len(aside) and aside["reason"].iloc[0].startswith("above the reserve"):
         tender = _with_figure(tender, bid, "price", 0.0)
+        if bid in set(tender.rejected["bid"]):
+            return np.nan  # its fixed charge alone is above the reserve
     index = tender.bid_index(bid)
     ceiling = float((tender.part[[index]] @ tender.reserve)[0])
     highest = np.inf if np.isnan(ceiling) else np.floor(ceiling / tender.money_unit + 1e-9) - tender.fixed[index]
@@ -130,22 +132,27 @@ def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, hi
     program, column = nought.program, nought.program.start["take"] + index
     slope = np.asarray((one.program.matrix - program.matrix)[:, [column]].todense()).ravel()
     rise = one.program.cost[column] - program.cost[column]
-    if np.isinf(limit) and np.isinf(highest) and not (slope != 0).any():
-        feasible = replace(program, lower=_set(program.lower, column, 1.0))
-        return np.nan if solve(feasible).x is None else np.inf
-    matrix = sparse.csr_array(sparse.hstack([program.matrix, sparse.csr_array(slope[:, None])]))
+    if not (slope != 0).any():  # the figure counts in the objective alone: what is left of the limit beside the rest
+        rest = _best_with(nought, index, wins=True)
+        if np.isinf(rest):
+            return np.nan
+        room = min((limit - rest) / rise, highest) if rise > 0 else highest
+        return room if np.isinf(room) else float(np.floor(room + 1e-6)) if room >= -1e-6 else np.nan
+    rows = sparse.csr_array(program.matrix)
     lower, upper = program.row_lower, program.row_upper
     if np.isfinite(limit):
-        row = np.append(program.cost, rise)[None, :]
-        matrix = sparse.csr_array(sparse.vstack([matrix, sparse.csr_array(row)]))
+        rows = sparse.csr_array(sparse.vstack([rows, sparse.csr_array(program.cost[None, :])]))
+        slope = np.append(slope, rise)
         lower, upper = np.append(lower, -np.inf), np.append(upper, limit - program.offset)
+    # The column is the figure in units of `size`, since beside costs of 1e11 a solver does not see a coefficient of 1.
+    size = 2.0 ** np.floor(np.log2(max(np.abs(program.cost).max(initial=1.0), 1.0)))
     figure = replace(
         program,
         cost=np.append(np.zeros(program.width), -1.0),
         offset=0.0,
-        matrix=matrix,
+        matrix=sparse.csr_array(sparse.hstack([rows, sparse.csr_array(size * slope[:, None])])),
         lower=np.append(_set(program.lower, column, 1.0), 0.0),
-        upper=np.append(program.upper, highest),
+        upper=np.append(program.upper, highest / size),
         integer=np.append(program.integer, False),
         row_lower=lower,
         row_upper=upper,
@@ -154,7 +161,15 @@ def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, hi
     if solution.x is None:
         return np.nan
     exact = settled(solution)
-    value = float((solution if exact.x is None else exact).x[-1])  # type: ignore[index]
+    x = solution.x if exact.x is None else exact.x
+    value = float(x[-1]) * size
+    if program.integer.all():  # then the highest figure that the rows allow beside x can be told to the last digit
+        activity = rows @ x[:-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(
+                slope > 0, (upper - activity) / slope, np.where(slope < 0, (lower - activity) / slope, np.inf)
+            )
+        value = min(float(room.min()), highest)
     return float(np.floor(value + 1e-6)) if value < 1e15 else np.inf
 
 

@@ -45,7 +45,7 @@ JSON = (".json", ".jsonl", ".ndjson")
 EXCEL = (".xlsx", ".xlsm")
 TEXTS = pd.StringDtype(na_value=np.nan)
 LONGEST_LINE = 10_000_000
-LONGEST_CELL = 32_767  # of Excel
+LONGEST_CELL, MOST_ROWS = 32_767, 1_048_576  # of Excel
 NO_OPENPYXL = "Excel workbooks need openpyxl: pip install 'procure-opt[excel]'"
 
 # What a spreadsheet would take for a formula at the start of a cell, the last four in East Asian editions (OWASP).
@@ -132,6 +132,8 @@ def write_tender(tender: Tender, path: PathLike) -> None:
     True
     """
     file = Path(path)
+    if file.suffix.lower() in (*JSON, ".csv", ".parquet", ".toml", ".xls", ".ods"):
+        raise ValueError(f"{file}: a tender is written to a folder or to an .xlsx workbook")
     tables = {
         "lots": tender.lots, "bids": tender.every_bid, "bidders": tender.bidders,
         "discounts": tender.discounts, "ownership": tender.ownership, "scores": tender.scores,
@@ -334,7 +336,7 @@ def _csv(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     header = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
     # European Excel separates cells by semicolons, which inside a cell stand between lots: commas come first.
     separator = next((mark for mark in ",;\t" if mark in header), ",")
-    if b'"' not in data and b"\r" not in line[:-2] and header.strip(separator):
+    if b'"' not in data and b"\r" not in line[:-2] and "\ufffd" not in header and header.strip(separator):
         numeric = {name for name, default in COLUMNS[table].items() if default != TEXT}
         names = [name.strip() for name in header.split(separator)]
         for numbers in (numeric, set[str]()):
@@ -553,6 +555,11 @@ def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path
         write_only_cell = importlib.import_module("openpyxl.cell").WriteOnlyCell
     except ImportError:
         raise ImportError(NO_OPENPYXL) from None
+    longest = max(tables, key=lambda name: len(tables[name]))
+    if len(tables[longest]) >= MOST_ROWS:
+        raise ValueError(
+            f"{longest} has more than the {MOST_ROWS:,} rows of an Excel sheet: write the tender to a folder"
+        )
     sheets: dict[str, list[Iterable[Any]]] = {
         name: [list(table.columns), *table.itertuples(index=False, name=None)]
         for name, table in tables.items()

@@ -1075,8 +1075,9 @@ def _ascending(names: Any) -> bool:
         return False
     longer = pc.greater(size[1:], size[:-1])
     rises = pc.or_(longer, pc.and_(pc.equal(size[1:], size[:-1]), pc.greater(names[1:], names[:-1])))
-    padded = pc.starts_with(names[1:].filter(longer), stem + "0")
-    return pc.all(rises).as_py() is not False and not pc.any(padded).as_py()
+    if pc.all(rises).as_py() is False:
+        return False
+    return not pc.any(pc.starts_with(names[1:].filter(longer), stem + "0")).as_py()
 
 
 def _position(names: NDArray[np.object_], name: str, noun: str) -> int:

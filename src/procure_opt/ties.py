@@ -155,13 +155,13 @@ def differing(plan: Plan, found: Solution, limits: Limits) -> tuple[Face, Places
             return None
         if not more:
             break
-    # Fractions: as far down, then as far up, as optimal awards allow.
-    for direction in (1.0, -1.0):
-        while (unseen := free & ~whole & ~seen).any():
-            if (more := look(take.under(direction * unseen), near=False, among=face)) is None:
-                return None
-            if not more:
-                break
+    # Fractions: away from where they are, all together; then each for itself, since together they may cancel out.
+    fractions = np.flatnonzero(free & ~whole)
+    together = [np.where(start > 0.5, 1.0, -1.0) * (free & ~whole)]
+    alone = [sign * (np.arange(len(start)) == bid) for bid in fractions for sign in (1.0, -1.0)]
+    for direction in [*together, *alone] if len(fractions) else []:
+        if (direction * ~seen).any() and look(take.under(direction * ~seen), near=False, among=face) is None:
+            return None
     return face, np.flatnonzero(seen)
 
 
