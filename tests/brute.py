@@ -549,7 +549,19 @@ class Tried:
         return max(Fraction(0), len(self.winners(rule.per, lots)) - Fraction(rule.n))
 
     def MaxHHI(self, rule: Any, lots: set[str], value: Any) -> Fraction:
-        index = sum((share**2 for share in self.shares(rule, lots)), Fraction(0))
+        # A bidder that counts in full for several entities is divided among them.
+        amounts: dict[str, Fraction] = defaultdict(Fraction)
+        before = Fraction(0)
+        for bidder, row in self.world.firms.items():
+            stands = self.world.stands_for(bidder, rule.per)
+            most = max(Fraction(1), sum(stands.values(), Fraction(0)))
+            held = (exact(row[rule.existing]) or Fraction(0)) if rule.existing else Fraction(0)
+            before += held
+            won = sum((self.taken(name, rule.of, lots) for name, bid in self.won.items() if bid["bidder"] == bidder), held)
+            for entity, weight in stands.items():
+                amounts[entity] += weight / most * won
+        total = self.whole(rule, lots) + before
+        index = sum(((amount / total) ** 2 for amount in amounts.values()), Fraction(0)) if total else Fraction(0)
         return max(Fraction(0), 100 * (index - number(rule.index)))
 
     def MinAward(self, rule: Any, lots: set[str], value: Any) -> Fraction:

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import brute
 import procure_opt as po
 import strategies
-
-EVERYTHING = st.data()
-MORE = int(os.environ.get("MORE_EXAMPLES", "0"))
-
-
-def examples(count: int) -> settings:
-    """So many examples, the same on every run: a red build is a defect of the change, not of the draw.
-
-    With MORE_EXAMPLES=20 in the environment there are twenty times as many, drawn anew.
-    """
-    return settings(
-        max_examples=count * max(1, MORE), derandomize=not MORE, deadline=None, database=None,
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-
-
-def awarded(tender: po.Tender, policy: po.Policy, **options: Any) -> po.Award | None:
-    """The award, or None if there is none; tenders whose discounts cannot be told apart by scope are passed over."""
-    try:
-        return po.award(tender, policy, **options)
-    except po.Infeasible:
-        return None
-    except ValueError as refused:
-        assume("is one sum over lots inside and outside" not in str(refused))
-        raise
+from strategies import awarded, examples
 
 
 def agree(award: po.Award | None, best: brute.Best | None) -> None:
@@ -53,7 +28,7 @@ def agree(award: po.Award | None, best: brute.Best | None) -> None:
 
 
 @examples(160)
-@given(EVERYTHING)
+@given(st.data())
 def test_award_equals_brute_force(data: Any) -> None:
     tender = data.draw(strategies.tenders())
     policy = data.draw(strategies.policies(tender))
@@ -62,7 +37,7 @@ def test_award_equals_brute_force(data: Any) -> None:
 
 @pytest.mark.parametrize("name", strategies.RULES)
 @examples(8)
-@given(data=EVERYTHING)
+@given(data=st.data())
 def test_each_constraint_equals_brute_force(name: str, data: Any) -> None:
     tender = data.draw(strategies.tenders(max_lots=4, max_bids=7))
     policy = po.Policy([data.draw(strategies.rules(tender, name))])
@@ -70,7 +45,7 @@ def test_each_constraint_equals_brute_force(name: str, data: Any) -> None:
 
 
 @examples(60)
-@given(EVERYTHING)
+@given(st.data())
 def test_divisible_award_equals_linear_programs(data: Any) -> None:
     tender = data.draw(strategies.tenders(divisible=True, discounts=False, max_lots=3, max_bids=5))
     policy = data.draw(
@@ -84,7 +59,7 @@ def test_divisible_award_equals_linear_programs(data: Any) -> None:
 
 
 @examples(40)
-@given(EVERYTHING)
+@given(st.data())
 def test_one_more_constraint_never_lowers_the_objective(data: Any) -> None:
     tender = data.draw(strategies.tenders())
     policy = data.draw(strategies.policies(tender, max_rules=2))
@@ -114,7 +89,7 @@ def sums_up_the_same(one: po.Award | None, other: po.Award | None, factor: float
 
 
 @examples(25)
-@given(EVERYTHING)
+@given(st.data())
 def test_order_of_rows_does_not_matter(data: Any) -> None:
     tender = data.draw(strategies.tenders())
     policy = data.draw(strategies.policies(tender, max_rules=2))
@@ -138,7 +113,7 @@ ALIKE = {"B1": "Acme Ltd", "B2": "Acme_Ltd", "B3": "Acme-Ltd", "B4": "=Acme Ltd"
 
 
 @examples(25)
-@given(EVERYTHING)
+@given(st.data())
 def test_names_of_bidders_do_not_matter(data: Any) -> None:
     tender = data.draw(strategies.tenders())
     names = tuple(
@@ -172,7 +147,7 @@ def _split(member: str) -> list[str]:
 
 
 @examples(25)
-@given(EVERYTHING, st.sampled_from([0.01, 100.0]))
+@given(st.data(), st.sampled_from([0.01, 100.0]))
 def test_unit_of_currency_does_not_matter(data: Any, factor: float) -> None:
     tender = data.draw(strategies.tenders())
     # Constraints without money in them: they mean the same in any currency.
@@ -210,7 +185,7 @@ def test_unit_of_currency_does_not_matter(data: Any, factor: float) -> None:
 
 
 @examples(25)
-@given(EVERYTHING)
+@given(st.data())
 def test_cbc_agrees(data: Any) -> None:
     tender = data.draw(strategies.tenders())
     policy = dataclasses.replace(data.draw(strategies.policies(tender, max_rules=2)), tie_break=None)

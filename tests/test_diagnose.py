@@ -60,8 +60,8 @@ TO_WIN: dict[str, tuple[po.Tender, po.Policy, dict[str, float]]] = {
     "a share of spend": (BARE, po.Policy([po.MaxShare(0.6, of="spend")]), {"x": 75, "y": 75}),
     "a soft share of spend": (
         tender(lots("A", "B", in_house=90), bid("x", "X", "A", 50), bid("y", "Y", "B", 50)),
-        po.Policy([po.MaxShare(0.5, of="spend", penalty=4)]), {"x": 64, "y": 64}),
-    "concentration of spend": (BARE, po.Policy([po.MaxHHI(0.52, of="spend")]), {"x": 75, "y": 75}),
+        po.Policy([po.MaxShare(0.5, of="spend", penalty=4)]), {"x": 64}),
+    "concentration of spend": (BARE, po.Policy([po.MaxHHI(0.52, of="spend")]), {"x": 75}),
     "worth of quality": (PLAIN, po.Policy(objective=po.QualityAdjusted(0.25)), {"x": 12, "y": 7, "z": 22, "p": 52}),
     "a deduction": (tender("A", *RATED[:2], bidders=FIRMS[:2]), po.Policy(), {"x": 22, "y": 16}),
     "a discount reached": (
@@ -71,7 +71,7 @@ TO_WIN: dict[str, tuple[po.Tender, po.Policy, dict[str, float]]] = {
     "a discount together": (
         tender("A B", bid("x", "X", "A", 50), bid("z", "X", "B", 50), bid("y", "Y", "A;B", 90),
                discounts=[{"bidder": "X", "threshold": 2, "measure": "lots", "percent": 20}]),
-        po.Policy(), {"x": 62, "z": 62, "y": 80}),
+        po.Policy(), {"x": 62, "y": 80}),
     "scores": (tender(lots("A", estimate=1), *RATED[:2]), po.Policy(objective=po.BestScore(RelativePrice(0.5))),
                {"x": 22, "y": 16}),
     "too few bidders": (
@@ -297,13 +297,13 @@ def test_a_quality_step_counts_the_deduction() -> None:
 
 def test_noise_is_that_of_the_marks_and_of_the_seed() -> None:
     award = po.award(PANEL, VALUED)
-    found = po.stability(award, draws=80, seed=3)
+    found = po.stability(award, draws=60, seed=3)
     # Deviations ±10 and ±5 around two means of two marks: s² = (200 + 50) / (4 − 2).
     assert found.noise == pytest.approx(math.sqrt(125))
     # The means are 5 apart, each with variance 125 / 2: y wins with probability Φ(−5 / √125) = 0.327.
     assert found.other_winner == pytest.approx(0.327, abs=0.12)
     assert found.acceptance["y"] == found.other_winner == pytest.approx(1 - found.acceptance["x"])
-    few = [po.stability(award, draws=12, seed=seed).acceptance.tolist() for seed in (3, 3, 4)]
+    few = [po.stability(award, draws=10, seed=seed).acceptance.tolist() for seed in (3, 3, 4)]
     assert few[0] == few[1] != few[2]
 
 

@@ -49,7 +49,8 @@ class Award:
         in_house: Lots done in-house: lot, fraction, cost.
         unawarded: Lots left unawarded, where `Cover` allows it.
         violations: Soft constraints exceeded: constraint, where, amount, unit, charge.
-        hhi: Σ over ultimate owners of (their part of prices + in-house)², 0 to 1.
+        hhi: Σ over ultimate owners of (their part of prices + in-house)², 0 to 1; a bidder of several owners is
+            divided among them.
         tied: Bids in which optimal awards differ; () if the award is unique; None if not searched or not proven.
         tender, policy: As given.
     """
@@ -249,7 +250,7 @@ def _discounts(tender: Tender, schedule: Schedule, fraction: Floats) -> Floats:
     covers = np.zeros(len(tender.demand), dtype=bool)
     covers[schedule.lots] = True
     own = (tender.bidder_of == schedule.bidder) & (fraction > 0)
-    spent = np.where(own, tender.price * fraction * inside(tender, covers), 0.0)
+    spent = np.where(own, tender.price * fraction * inside(tender, covers, own), 0.0)
     total = spent.sum()
     if not total > 0:
         return np.zeros(len(spent))
@@ -317,7 +318,7 @@ def _by_bidder(tender: Tender, fraction: Floats, net: Floats, total: float) -> p
 def _hhi(tender: Tender, net: Floats, total: float) -> float:
     if not total > 0:
         return 0.0
-    _, weight = tender.groups("owner")
+    _, weight = tender.groups("owner", split=True)
     by_bidder = np.bincount(tender.bidder_of, weights=net, minlength=len(tender.bidder_names))
     return float((((weight.T @ by_bidder) / total) ** 2).sum())
 

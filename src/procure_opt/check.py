@@ -619,10 +619,17 @@ def _max_winners(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess
         yield Excess("", float(count - rule.n), f"{count} winners, {rule.n:g} are allowed")
 
 
+def _divided(weight: Any) -> Any:
+    """Weights (entities × bidders) of which no bidder has more than 1 in all: a sum of shares counts nothing twice."""
+    dense = weight.toarray()
+    return dense / np.maximum(dense.sum(axis=0), 1.0)
+
+
 def _max_hhi(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
     """Σ share² ≤ index, in hundredths."""
-    _names, share = facts.shares(rule, lots)
-    index = float((share**2).sum())
+    amount = _divided(facts.entities(rule.per)[1]) @ (facts.won(rule.of, lots) + facts.held(rule.existing, rule.of))
+    total = facts.total(rule, lots)
+    index = float(((amount / total) ** 2).sum()) if total != 0 else 0.0
     if not index <= rule.index + RELATIVE:
         yield Excess("", 100 * (index - rule.index), f"the index is {index:.9g}, {rule.index:g} is allowed")
 
@@ -857,7 +864,7 @@ def _numbers(facts: Facts) -> Iterator[Violation]:
             if name in winners:
                 yield from compare("by_bidder", f"{name}, {column}", float(said), float(values[winners[name]]))
     _names, weight = facts.entities("owner")
-    shares = weight @ true["share"]
+    shares = _divided(weight) @ true["share"]
     yield from plain("hhi", "", award.hhi, float((shares**2).sum()))
 
 

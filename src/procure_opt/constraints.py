@@ -19,6 +19,7 @@ from procure_opt.measures import (
     Mask,
     accept,
     by_bidder,
+    digest,
     holdings,
     kept,
     kept_cost,
@@ -34,7 +35,7 @@ from procure_opt.measures import (
     wins,
 )
 from procure_opt.program import Family, Floats, Linear, Rows, always
-from procure_opt.tender import Filter, Tender
+from procure_opt.tender import Filter, Tender, as_written
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ def scopes(tender: Tender, lots: Filter, each: str | None) -> Iterator[tuple[str
     if len(blank):
         raise ValueError(f"each={each!r} needs a value for every lot in scope; it is blank for {', '.join(blank[:8])}")
     for one in value[mask].unique():
-        name = f"{one:g}" if isinstance(one, float) else str(one)
+        name = as_written(one)
         yield f"{text} with {each} {name}", mask & (value == one).to_numpy(), name
 
 
@@ -505,7 +506,8 @@ class MaxHHI:
 
     With squares h_g ≥ s_g² and total T the rows are Σ h_g ≤ index · T and tangents h_g ≥ 2t·amount_g − t²·T, added
     wherever a solution exceeds the index until Σ s² ≤ index + 1e-11. Scaled by T they are the cone form
-    ‖amount‖ ≤ √index · T when T depends on the award (spend). In-house counts for nobody.
+    ‖amount‖ ≤ √index · T when T depends on the award (spend). In-house counts for nobody; a bidder that counts in full
+    for several entities is divided among them.
 
     Args:
         index: 0 to 1.
@@ -528,12 +530,12 @@ class MaxHHI:
         """One row a scope, and tangents on demand."""
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            m = measure(tender, self.of, scope, self.per, base=self.base, existing=self.existing)
+            m = measure(tender, self.of, scope, self.per, base=self.base, existing=self.existing, split=True)
             # In thousandths of the largest total, so that a solver's tolerance of 1e-9 is far below the one stated.
             scale = 1000 / max(m.total.range()[1][0], 1e-9)
             amount, total = m.amount.times(scale), m.total.times(scale)
             count = len(m.names)
-            key = f"square|{self.of}|{self.per}|{self.base}|{self.existing}|{text}"
+            key = f"square|{self.of}|{self.per}|{self.base}|{self.existing}|{digest(scope)}"
             label = f"MaxHHI {self.index:g} of {self.of}{text}"
             bare = Family(
                 key,
@@ -732,7 +734,7 @@ class Together:
             holders = Linear.fixed([0.0])
             for part, may, what in parts:
                 none, label = np.zeros(may.shape[1]), always(f"Together{text}: {what}")
-                bare = Family(f"{what}|{self.per}|{text}", none, none + 1, none == 0, label)
+                bare = Family(f"{what}|{self.per}|{digest(scope)}", none, none + 1, none == 0, label)
                 link = Rows.at_most(part - bare().under(may), 0.0, label)
                 holders = holders + replace(bare, links=(link,))().total()
             # However many holders there are, it is one instance.
@@ -795,7 +797,7 @@ def staying(tender: Tender, column: str) -> tuple[Any, Linear]:
         raise ValueError(
             f"the lots have no column {column!r} that names incumbents; they have {', '.join(table.columns)}"
         )
-    names = np.array(["" if pd.isna(v) else str(v) for v in table[column]], dtype=object)
+    names = np.array([as_written(value) for value in table[column]], dtype=object)
     bidder = pd.Index(tender.bidder_names).get_indexer(pd.Index(names))
     of_lot = tender.part.tocoo()
     own = bidder[of_lot.col] == tender.bidder_of[of_lot.row]
@@ -994,7 +996,7 @@ def replacement(tender: Tender, bidder: int, scope: Mask | None = None) -> Linea
     lots = touching_lots(tender, own)
     outside = touching(tender, ~lots)
     others = np.flatnonzero(~own & ~outside)
-    key = f"replace {name}"
+    key = f"replace {name}|{'' if scope is None else digest(scope)}"
     part = partly(tender)
     where = np.flatnonzero(lots & ~np.isnan(tender.in_house))
     n, whole = len(others), tender.min_fraction[others] >= 1

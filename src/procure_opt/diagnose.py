@@ -18,7 +18,7 @@ from procure_opt.measures import accept, coverage, unawarded
 from procure_opt.policy import Plan, Policy, QualityAdjusted
 from procure_opt.program import Floats, Linear, Program, Rows, Status, always
 from procure_opt.solvers import Limits, solve
-from procure_opt.tender import Tender
+from procure_opt.tender import Tender, as_written
 from procure_opt.ties import settled, tolerance
 
 # ---- what it takes to win ---------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def price_to_win(award: Award, bid: str) -> float:
     >>> price_to_win(decide(tender), "x"), price_to_win(decide(tender), "y")
     (7.0, 5.0)
     """
-    tender = award.tender
+    tender, bid = award.tender, as_written(bid)
     aside = tender.rejected[tender.rejected["bid"] == bid]
     if len(aside) and aside["reason"].iloc[0].startswith("above the reserve"):
         tender = _with_figure(tender, bid, "price", 0.0)
@@ -79,6 +79,8 @@ def _best_with(plan: Plan, index: int, wins: bool) -> float:
 
 def _to_win(plan_at: Callable[[float], Plan], bid: str, highest: float, offered: float) -> float:
     nought, one = plan_at(0.0), plan_at(1.0)
+    if bid not in set(nought.tender.bid_names):
+        return np.nan  # on a lot with too few bidders
     index = nought.tender.bid_index(bid)
     whole = nought.tender.min_fraction[index] >= 1
     if whole and _differ_in_one_column(nought.program, one.program, nought.program.start["take"] + index):
@@ -170,7 +172,7 @@ def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, hi
                 slope > 0, (upper - activity) / slope, np.where(slope < 0, (lower - activity) / slope, np.inf)
             )
         value = min(float(room.min()), highest)
-    return float(np.floor(value + 1e-6)) if value < 1e15 else np.inf
+    return float(np.floor(value + 1e-6)) if value < 2.0**53 else np.inf
 
 
 def _set(values: Floats, column: int, value: float) -> Floats:
@@ -412,9 +414,10 @@ class Stability:
             step in quality points.
         smallest: The row of the smallest relative change that flips a winner; None if nothing does.
         complete: Whether every bid is in `bids`; the others are those farthest from winning by reduced cost.
-        evaluators: One row an evaluator left out: `winners_change`, `gained`, `lost`, `cost`.
+        evaluators: One row an evaluator left out: `winners_change`, `gained`, `lost`, `cost`; None and NaN where a
+            criterion of some bid would be left without a score.
         other_winner: Chance that another set of bids wins when each mean score moves by the evaluators' noise;
-            NaN without scores.
+            NaN without scores, or where no score is given twice, so that noise cannot be told.
         acceptance: That chance bid by bid: how often each bid is accepted.
         noise: Standard deviation of a single score around the mean of its bid and criterion.
     """
@@ -488,12 +491,13 @@ def _leave_one_out(award: Award, executor: Executor | None) -> pd.DataFrame:
     scores = award.tender.scores
     rows, now = [], set(award.bids["bid"])
     people = sorted(scores["evaluator"].unique())
-    fresh = []
-    for person in people if len(people) > 1 else []:
+    fresh, every = [], set(zip(scores["bid"], scores["criterion"], strict=True))
+    for person in people:
         rest = scores[scores["evaluator"] != person]
-        complete = set(zip(rest["bid"], rest["criterion"], strict=True))
-        if complete == set(zip(scores["bid"], scores["criterion"], strict=True)):
+        if set(zip(rest["bid"], rest["criterion"], strict=True)) == every:
             fresh.append((person, award.tender.replace(scores=rest)))
+        else:
+            rows.append({"evaluator": person, "winners_change": None, "gained": (), "lost": (), "cost": np.nan})
     found = _summaries([tender for _, tender in fresh], [award.policy] * len(fresh), executor)
     for (person, _), (_, decided) in zip(fresh, found, strict=True):
         other = set() if decided is None else set(decided.bids["bid"])
@@ -506,7 +510,8 @@ def _leave_one_out(award: Award, executor: Executor | None) -> pd.DataFrame:
                 "cost": np.nan if decided is None else decided.cost,
             }
         )
-    return pd.DataFrame(rows, columns=["evaluator", "winners_change", "gained", "lost", "cost"])
+    table = pd.DataFrame(rows, columns=["evaluator", "winners_change", "gained", "lost", "cost"])
+    return table.sort_values("evaluator", ignore_index=True)
 
 
 def _under_noise(award: Award, draws: int, seed: int, executor: Executor | None) -> tuple[float, pd.Series, float]:
@@ -517,7 +522,9 @@ def _under_noise(award: Award, draws: int, seed: int, executor: Executor | None)
     cell = scores.groupby(["bid", "criterion"])["score"]
     mean, count = cell.transform("mean"), cell.transform("count")
     freedom = len(scores) - cell.ngroups
-    noise = float(np.sqrt(((scores["score"] - mean) ** 2).sum() / freedom)) if freedom else 0.0
+    if not freedom:
+        return np.nan, pd.Series(np.nan, index=names), np.nan
+    noise = float(np.sqrt(((scores["score"] - mean) ** 2).sum() / freedom))
     rng = np.random.default_rng(seed)
     one = scores.assign(score=mean, count=count).drop_duplicates(["bid", "criterion"]).drop(columns="evaluator")
     tenders = []

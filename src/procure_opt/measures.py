@@ -106,8 +106,15 @@ def exclusive(tender: Tender) -> Rows:
 # ---- what an award amounts to -----------------------------------------------------------------------------
 
 
-def inside(tender: Tender, scope: Mask) -> Floats:
-    """The part of each bid's price that belongs to a scope: 0 or 1, or by estimate where a package straddles."""
+def inside(tender: Tender, scope: Mask, bids: Mask | None = None) -> Floats:
+    """The part of each bid's price that belongs to a scope: 0 or 1, or by estimate where a package straddles.
+
+    Only `bids` are looked at, if given; the others' part is 0.
+    """
+    if bids is not None:
+        part = np.zeros(len(bids))
+        part[bids] = inside(tender.keep(bids), scope)
+        return part
     counts = tender.quantity.copy()
     counts.data = np.ones_like(counts.data)
     within, whole = counts @ scope.astype(float), counts.sum(axis=1)
@@ -211,6 +218,7 @@ def measure(
     base: str = "scope",
     existing: str | None = None,
     winners: bool = False,
+    split: bool = False,
 ) -> Measure:
     """Every share and spend expression of the library: amounts by entity, and their total.
 
@@ -221,10 +229,11 @@ def measure(
         base: "scope": the total is of all lots in scope; "awarded": of what bidders win.
         existing: A bidders column with what they hold already; added to amounts and total.
         winners: Count a consortium as itself, not as its members.
+        split: Divide a bidder that counts for several entities among them.
     """
     if base not in ("scope", "awarded"):
         raise ValueError(f'base is {base!r}; it must be "scope" or "awarded"')
-    names, weight = tender.groups(per, winners=winners)
+    names, weight = tender.groups(per, winners=winners, split=split)
     if of == "spend":
         won = spend(tender, scope)
         total = won.total() if base == "awarded" else won.total() + kept_cost(tender, scope)
@@ -261,7 +270,7 @@ def wins(tender: Tender, scope: Mask, per: str, *, winners: bool = True) -> tupl
     touch = touching(tender, scope)
     belongs = sparse.csr_array((weight.T > 0).astype(float) @ by_bidder(tender))
     in_scope = sparse.csr_array(belongs @ sparse.diags_array(touch.astype(float), format="csr"))
-    key = f"wins|{per}|{'itself' if winners else 'members'}|{_digest(scope)}"
+    key = f"wins|{per}|{'itself' if winners else 'members'}|{digest(scope)}"
     ones = np.ones(len(names))
     label: Callable[[int], str] = lambda g: f"{names[g]} wins in {_where(tender, scope)}"  # noqa: E731
     bare = Family(key, ones * 0, ones, ones > 0, label)
@@ -316,7 +325,7 @@ def lots_held(tender: Tender, scope: Mask, per: str, *, winners: bool = False) -
         ones = np.ones(len(meeting))
         who, which = pair[meeting] // len(scope), pair[meeting] % len(scope)
         label: Callable[[int], str] = lambda k: f"{names[who[k]]} holds some of lot {tender.lot_names[which[k]]}"  # noqa: E731
-        key = f"holds|{per}|{'itself' if winners else 'members'}|{_digest(scope)}"
+        key = f"holds|{per}|{'itself' if winners else 'members'}|{digest(scope)}"
         bare = Family(key, ones * 0, ones, ones > 0, label)
         pick, held_by = _pick(bid[~single], len(tender.price)), _pick(place, len(meeting))
         some = accept(tender).under(sparse.csr_array(held_by.T @ pick))
@@ -335,7 +344,7 @@ def _pick(columns: NDArray[np.integer], width: int) -> sparse.csr_array:
     return sparse.csr_array(content, shape=(len(columns), width))
 
 
-def _digest(mask: Mask) -> str:
+def digest(mask: Mask) -> str:
     return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=8).hexdigest()
 
 
@@ -360,12 +369,13 @@ def discount(tender: Tender, number: int, schedule: Schedule, scope: Mask) -> Li
     """
     covers = np.zeros(len(scope), dtype=bool)
     covers[schedule.lots] = True
-    own = np.flatnonzero((tender.bidder_of == schedule.bidder) & touching(tender, covers))
+    offers = (tender.bidder_of == schedule.bidder) & touching(tender, covers)
+    own = np.flatnonzero(offers)
     if not len(own) or not (covers & scope).any():
         return Linear.fixed([0.0])
     label = f"discount of {tender.bidder_names[schedule.bidder]} on {_where(tender, covers)}"
     width = len(tender.price)
-    price = (tender.price * inside(tender, covers))[own]
+    price = (tender.price * inside(tender, covers, offers))[own]
     spent = take(tender).under(_row(own, price, width))
     amount = np.asarray(tender.quantity @ covers.astype(float))[own]
     thresholds, percents = schedule.thresholds, schedule.percents
@@ -396,7 +406,7 @@ def discount(tender: Tender, number: int, schedule: Schedule, scope: Mask) -> Li
     tier = _tiers(key, label, thresholds, measured, whole)
     off = Linear.fixed([0.0])
     if percents.any() and not banded:
-        cut = (tender.price * inside(tender, covers & scope))[own]
+        cut = (tender.price * inside(tender, covers & scope, offers))[own]
         split = _split_by_tier(key, label, tender, own, tier)
         off = off + split.under(np.repeat(percents, len(own)) * np.tile(cut, len(percents)))
     if banded:

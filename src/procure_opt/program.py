@@ -133,6 +133,15 @@ class Linear:
         return low, high
 
 
+def _must_agree(one: Family, other: Family) -> None:
+    """Two families of one key are the same columns with the same links; anything else is a defect of their makers."""
+    shape = [
+        [(len(rows), *(block.nnz for block in rows.body.terms.values())) for rows in f.links] for f in (one, other)
+    ]
+    if one.size != other.size or (one.links and other.links and shape[0] != shape[1]):
+        raise RuntimeError(f"two different column families are called {one.key!r}")
+
+
 def _known(maps: Iterable[Mapping[str, Family]]) -> dict[str, Family]:
     """Families by key. Inside its own links a family stands without them; the one that has them prevails."""
     families: dict[str, Family] = {}
@@ -374,7 +383,10 @@ class Program:
             meet(rows)
         while fresh:
             family = fresh.pop(0)
-            if family.key not in families or (family.links and not families[family.key].links):
+            known = families.get(family.key)
+            if known is not None and known is not family:
+                _must_agree(known, family)
+            if known is None or (family.links and not known.links):
                 families[family.key] = family
                 for rows in family.links:
                     meet(rows)

@@ -337,9 +337,8 @@ class Tender:
 
     def without(self, *bidders: str) -> Tender:
         """The tender without the bids of these bidders; lots, bidders and totals stay as they are."""
-        for bidder in bidders:
-            self.bidder_index(bidder)
-        return self.keep(~self._bids["bidder"].isin(bidders).to_numpy())
+        gone = [self.bidder_index(bidder) for bidder in bidders]
+        return self.keep(~np.isin(self.bidder_of, gone))
 
     def keep(self, mask: NDArray[np.bool_]) -> Tender:
         """The tender with only the valid bids that `mask` (one truth value a bid) marks."""
@@ -433,7 +432,7 @@ class Tender:
         Raises:
             ValueError: if there is no such valid bid, with the reason where it was rejected.
         """
-        aside = self._rejected[self._rejected["bid"] == name]
+        aside = self._rejected[self._rejected["bid"] == as_written(name)]
         if len(aside):
             raise ValueError(f"bid {name!r} was rejected: {aside['reason'].iloc[0]}")
         return _position(self.bid_names, name, "valid bid")
@@ -454,7 +453,7 @@ class Tender:
         """Which valid bids a filter names; like `scope`. A rejected bid in a list is a valid name that matches none."""
         if bids is None or isinstance(bids, (str, Mapping)):
             return _matching(self._bids, "bid", bids)
-        known = [name for name in bids if _cell(name) not in set(self._rejected["bid"])]
+        known = [name for name in bids if as_written(name) not in set(self._rejected["bid"])]
         return _matching(self._bids, "bid", known) if known else np.zeros(len(self._bids), dtype=bool)
 
     @cached_property
@@ -464,12 +463,15 @@ class Tender:
         part.data = part.data / self.demand[part.indices]
         return part
 
-    def groups(self, per: str, *, winners: bool = False) -> tuple[NDArray[np.object_], sparse.csr_array]:
+    def groups(
+        self, per: str, *, winners: bool = False, split: bool = False
+    ) -> tuple[NDArray[np.object_], sparse.csr_array]:
         """Who counts for whom: names of the entities, and the weight of each bidder in each (bidders × entities).
 
         Args:
             per: "bidder" (a consortium counts for its members), "owner" (ultimate owners), or a bidders column.
             winners: count contract partners: with per="bidder" a consortium is then one bidder.
+            split: divide a bidder that counts in full for several entities among them, as a sum of shares needs.
 
         Raises:
             ValueError: no such column, or blanks in it.
@@ -499,8 +501,10 @@ class Tender:
         position = {entity: i for i, entity in enumerate(entities)}
         entries = [(b, position[e], weight) for b, row in enumerate(rows) for e, weight in row.items()]
         i, j, w = (np.array(part) for part in zip(*entries, strict=True)) if entries else (np.empty(0, int),) * 3
-        shape = (len(names), len(entities))
-        return np.array(entities, dtype=object), sparse.csr_array((w.astype(float), (i, j)), shape=shape)
+        weight = sparse.csr_array((w.astype(float), (i, j)), shape=(len(names), len(entities)))
+        if split:
+            weight.data = weight.data / np.repeat(np.maximum(weight.sum(axis=1), 1.0), np.diff(weight.indptr))
+        return np.array(entities, dtype=object), weight
 
     def ultimate_owners(self, name: str) -> tuple[str, ...]:
         """The owners above a bidder (or member) that nobody owns; itself if nobody owns it."""
@@ -573,7 +577,7 @@ def _frame(table: str, data: Table, found: Found) -> pd.DataFrame:
 def _as_text(column: pd.Series, write: Callable[[Any], str] | None = None) -> pd.Series:
     """Texts without white space around them, blank where nothing is given."""
     if not isinstance(column.dtype, pd.StringDtype):
-        cells = [(write or _cell)(value) for value in column]
+        cells = [(write or as_written)(value) for value in column]
         return pd.Series(cells, index=column.index, dtype="str", name=column.name)
     text = _arrow(column)
     if text.null_count:
@@ -596,7 +600,8 @@ def _has_blanks(texts: Any) -> bool:
     return data is not None and bool((np.frombuffer(data, np.int8) <= 32).any())
 
 
-def _cell(value: Any) -> str:
+def as_written(value: Any) -> str:
+    """A cell as text: blank for nothing, whole numbers without a decimal point, no white space around."""
     if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
         return ""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
@@ -787,9 +792,18 @@ def _said_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     unique = tuple(dict.fromkeys(problems))
     spoken = {problem[:3] for problem in unique if not problem.reason.endswith("is blank")}
     missing = {(p.file, p.column) for p in unique if p.reason.startswith("the column is missing")}
-    return tuple(
+    left = [
         p for p in unique if not (p.reason.endswith("is blank") and (p[:3] in spoken or (p.file, p.column) in missing))
-    )
+    ]
+    return tuple(sorted(left, key=_place))
+
+
+def _place(problem: Problem) -> tuple[int, int, int]:
+    """Table, row and column in the order in which they stand, since tables are read at the same time."""
+    columns = list(COLUMNS.get(problem.file, ()))
+    table = list(COLUMNS).index(problem.file) if problem.file in COLUMNS else len(COLUMNS)
+    column = columns.index(problem.column) if problem.column in columns else len(columns)
+    return table, problem.row or 0, column
 
 
 def _judge(
@@ -857,10 +871,10 @@ def _repeats(quantity: sparse.csr_array, compare: Callable[..., Any]) -> NDArray
 
 def _lots_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ";".join(f"{_cell(lot)}:{_cell(quantity)}" for lot, quantity in value.items())
+        return ";".join(f"{as_written(lot)}:{as_written(quantity)}" for lot, quantity in value.items())
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
-        return ";".join(_cell(lot) for lot in (sorted(value) if isinstance(value, (set, frozenset)) else value))
-    return _cell(value)
+        return ";".join(as_written(lot) for lot in (sorted(value) if isinstance(value, (set, frozenset)) else value))
+    return as_written(value)
 
 
 def _quantity(text: str) -> float | None:
@@ -1081,7 +1095,7 @@ def _ascending(names: Any) -> bool:
 
 
 def _position(names: NDArray[np.object_], name: str, noun: str) -> int:
-    where = np.flatnonzero(names == name)
+    where = np.flatnonzero(names == as_written(name))
     if not len(where):
         raise ValueError(f"there is no {noun} {name!r}{_close(name, names)}")
     return int(where[0])
@@ -1107,7 +1121,7 @@ def _matching(table: pd.DataFrame, key: str, wanted: Filter) -> NDArray[np.bool_
         if not mask.any():
             raise ValueError(f"no {key} matches {dict(wanted)!r}")
         return mask
-    names = [_cell(name) for name in wanted]
+    names = [as_written(name) for name in wanted]
     known = set(table[key])
     for name in names:
         if name not in known:
@@ -1121,4 +1135,4 @@ def _equals_any(column: pd.Series, values: list[Any]) -> NDArray[np.bool_]:
     if pd.api.types.is_numeric_dtype(column.dtype):
         numbers = [_quantity(str(float(value) if isinstance(value, bool) else value)) for value in values]
         return column.isin([number for number in numbers if number is not None]).to_numpy()
-    return column.isin([_cell(value) for value in values]).to_numpy()
+    return column.isin([as_written(value) for value in values]).to_numpy()
