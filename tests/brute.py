@@ -557,7 +557,8 @@ class Tried:
             most = max(Fraction(1), sum(stands.values(), Fraction(0)))
             held = (exact(row[rule.existing]) or Fraction(0)) if rule.existing else Fraction(0)
             before += held
-            won = sum((self.taken(name, rule.of, lots) for name, bid in self.won.items() if bid["bidder"] == bidder), held)
+            own = [name for name, bid in self.won.items() if bid["bidder"] == bidder]
+            won = sum((self.taken(name, rule.of, lots) for name in own), held)
             for entity, weight in stands.items():
                 amounts[entity] += weight / most * won
         total = self.whole(rule, lots) + before

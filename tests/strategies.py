@@ -16,6 +16,7 @@ import procure_opt as po
 from procure_opt.scoring import RelativePrice
 
 Draw = Callable[[Any], Any]
+CATEGORIES = ("cleaning", "security")
 MORE = int(os.environ.get("MORE_EXAMPLES", "0"))
 
 
@@ -28,9 +29,6 @@ def examples(count: int) -> settings:
         max_examples=count * max(1, MORE), derandomize=not MORE, deadline=None, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-
-
-CATEGORIES = ("cleaning", "security")
 
 
 def awarded(tender: po.Tender, policy: po.Policy, **options: Any) -> po.Award | None:

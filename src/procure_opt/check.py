@@ -352,7 +352,9 @@ def _of_lots(tender: Tender, of: str) -> Floats:
 
 
 def _texts(column: pd.Series) -> NDArray[np.object_]:
-    return np.array(["" if pd.isna(value) else str(value) for value in column], dtype=object)
+    """Cells as names are written: a column of numeric ids is held as floats, and 7.0 is the id 7."""
+    whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in column]
+    return np.array(["" if pd.isna(value) else str(value) for value in whole], dtype=object)
 
 
 # ---- the award's own tables -------------------------------------------------------------------------------

@@ -43,9 +43,20 @@ T = TypeVar("T")
 class Constraint(Protocol):
     """A rule of the award, as a value."""
 
-    lots: Filter
-    each: str | None
-    penalty: float | None
+    @property
+    def lots(self) -> Filter:
+        """The scope."""
+        ...
+
+    @property
+    def each(self) -> str | None:
+        """A lots column: one rule for each of its values."""
+        ...
+
+    @property
+    def penalty(self) -> float | None:
+        """The charge for a unit by which it is exceeded; None = hard."""
+        ...
 
     def __call__(self, tender: Tender) -> Rows:
         """The rows of the rule for this tender."""

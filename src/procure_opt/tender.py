@@ -501,10 +501,10 @@ class Tender:
         position = {entity: i for i, entity in enumerate(entities)}
         entries = [(b, position[e], weight) for b, row in enumerate(rows) for e, weight in row.items()]
         i, j, w = (np.array(part) for part in zip(*entries, strict=True)) if entries else (np.empty(0, int),) * 3
-        weight = sparse.csr_array((w.astype(float), (i, j)), shape=(len(names), len(entities)))
+        table = sparse.csr_array((w.astype(float), (i, j)), shape=(len(names), len(entities)))
         if split:
-            weight.data = weight.data / np.repeat(np.maximum(weight.sum(axis=1), 1.0), np.diff(weight.indptr))
-        return np.array(entities, dtype=object), weight
+            table.data = table.data / np.repeat(np.maximum(table.sum(axis=1), 1.0), np.diff(table.indptr))
+        return np.array(entities, dtype=object), table
 
     def ultimate_owners(self, name: str) -> tuple[str, ...]:
         """The owners above a bidder (or member) that nobody owns; itself if nobody owns it."""
