@@ -205,28 +205,28 @@ def read(plan: Plan, solution: Solution, tied: tuple[str, ...] | None) -> Award:
     ledger = 0.0 if plan.policy.ledger is None else plan.policy.ledger.of(tender, fraction, net)
     violations, charges = _violations(plan, values)
     aim = float(plan.aim.at(values)[0])
-    objective = _money(aim, plan.unit) + charges
+    objective = currency(aim, plan.unit) + charges
     _agree(plan, values, spent + home, ledger)
     bound = min(solution.bound * plan.unit, objective)
     scored = isinstance(plan.policy.objective, BestScore)
     return Award(
         status=solution.status.value,
-        cost=_money(spent + home + ledger, unit),
-        price=_money(spent, unit),
+        cost=currency(spent + home + ledger, unit),
+        price=currency(spent, unit),
         objective=objective,
         bound=bound,
         gap=(objective - bound) / max(abs(objective), 1e-9),
         score=-aim if scored else np.nan,
-        ledger=_money(ledger, unit),
+        ledger=currency(ledger, unit),
         bids=tender.bids.iloc[accepted]
-        .assign(fraction=fraction[accepted], net=_currency(net[accepted], unit))
+        .assign(fraction=fraction[accepted], net=_currencies(net[accepted], unit))
         .reset_index(drop=True),
         by_bidder=_by_bidder(tender, fraction, net, spent + home),
         in_house=pd.DataFrame(
             {
                 "lot": tender.lot_names[kept > 0],
                 "fraction": kept[kept > 0],
-                "cost": _currency(own_cost[kept > 0], unit),
+                "cost": _currencies(own_cost[kept > 0], unit),
             }
         ),
         unawarded=tuple(str(name) for name in tender.lot_names[open_lots]),
@@ -280,7 +280,7 @@ def _exact_sum(units: Floats) -> float:
     return float(np.sum(units))
 
 
-def _money(units: float, unit: float) -> float:
+def currency(units: float, unit: float) -> float:
     """Units as currency: whole units divided, not multiplied, by a unit such as 0.01, to print as they were written."""
     per = round(1 / unit)
     if per > 1 and abs(per * unit - 1) < 1e-12 and float(units).is_integer():
@@ -288,8 +288,8 @@ def _money(units: float, unit: float) -> float:
     return units * unit
 
 
-def _currency(units: Floats, unit: float) -> list[float]:
-    return [_money(float(value), unit) for value in units]
+def _currencies(units: Floats, unit: float) -> list[float]:
+    return [currency(float(value), unit) for value in units]
 
 
 def _by_bidder(tender: Tender, fraction: Floats, net: Floats, total: float) -> pd.DataFrame:
@@ -306,7 +306,7 @@ def _by_bidder(tender: Tender, fraction: Floats, net: Floats, total: float) -> p
                 "bidder": tender.bidder_names[bidder],
                 "lots": len(lots),
                 "quantity": float((tender.quantity[bids].sum(axis=1) * fraction[bids]).sum()),
-                "price": _money(paid, tender.money_unit),
+                "price": currency(paid, tender.money_unit),
                 "estimate": float(((tender.part[bids] @ tender.estimate) * fraction[bids]).sum()),
                 "share": paid / total if total else 0.0,
             }

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from procure_opt.award import Award, award, prove
+from procure_opt.award import Award, award, currency, prove
 from procure_opt.constraints import Constraint, replacement
 from procure_opt.infeasible import Infeasible
 from procure_opt.measures import accept, coverage, unawarded
@@ -250,7 +250,9 @@ def near_ties(award: Award, within: float, limit: int = 20) -> NearTies:
     plan = award.policy.plan(award.tender)
     names, unit = plan.tender.bid_names, plan.unit
     now = set(award.bids["bid"])
-    ceiling = (award.objective + within) / unit + tolerance(plan, award.objective / unit)
+    now_units = award.objective / unit
+    now_units = float(np.rint(now_units)) if abs(now_units - np.rint(now_units)) < 1e-3 else now_units
+    ceiling = now_units + within / unit + tolerance(plan, now_units)
     program = plan.program.extended([Rows.at_most(plan.program.objective, ceiling, lambda _: "within")])
     taken = np.array([name in now for name in names])
     open_now = np.isin(plan.tender.lot_names, award.unawarded)
@@ -266,8 +268,8 @@ def near_ties(award: Award, within: float, limit: int = 20) -> NearTies:
         other = set(names[taken])
         rows.append(
             {
-                "objective": best.objective * unit,
-                "extra": round(best.objective * unit - award.objective, 9),
+                "objective": currency(best.objective, unit),
+                "extra": currency(best.objective - now_units, unit),
                 "gained": tuple(name for name in names if name in other - now),
                 "lost": tuple(name for name in names if name in now - other),
             }

@@ -10,9 +10,10 @@ import numpy as np
 
 from procure_opt.constraints import Constraint
 from procure_opt.policy import Plan, Policy
-from procure_opt.program import Linear, Program, Rows, Status
+from procure_opt.program import Linear, Program, Rows
 from procure_opt.solvers import Limits, solve
 from procure_opt.tender import Tender
+from procure_opt.ties import cut_off, settled
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,13 @@ def _hard(plan: Plan) -> list[Constraint]:
 
 def _possible(blocks: Sequence[Rows]) -> bool:
     program = Program.build(Linear.fixed([0.0]), blocks)
-    return solve(program, "highs", Limits()).status is not Status.INFEASIBLE
+    while True:
+        found = solve(program)
+        if found.x is None:
+            return False
+        if settled(found).x is not None:
+            return True
+        program = found.program.extended([cut_off(found)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from procure_opt.tender import Schedule, Tender
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
-TINY = 1e-6  # the smallest fraction of a divisible bid that counts as accepted
+TINY = 1e-6  # the smallest fraction of a divisible bid that can be accepted where it names no minimum
 
 
 # ---- the columns every program has ------------------------------------------------------------------------
@@ -446,9 +446,11 @@ def _tiers(key: str, label: str, thresholds: Floats, measured: Linear, whole: bo
     count = len(thresholds)
     zeros, ones = np.zeros(count), np.ones(count)
     bare = Family(f"{key} tier", zeros, ones, ones > 0, lambda t: f"{label}: threshold {thresholds[t]:.15g} applies")
-    below = np.ceil(thresholds) - 1 if whole else thresholds - 1e-6 * np.maximum(1, thresholds)
-    ceiling = np.append(below[1:], max(measured.range()[1][0], thresholds[-1]))
-    size = max(ceiling[-1], 1.0)
+    most = max(measured.range()[1][0], thresholds[-1])
+    size = max(most, 1.0)
+    # What is not whole lies below a threshold by at least what a solver can tell apart, or half a money unit.
+    below = np.ceil(thresholds) - 1 if whole else thresholds - max(4e-9 * size, min(0.5, 1e-6 * size))
+    ceiling = np.append(below[1:], most)
     measured, low, below, ceiling = measured.times(1 / size), thresholds / size, below / size, ceiling / size
     links = (
         Rows.at_most(bare().total(), 1.0, lambda _: f"{label}: one tier applies"),
