@@ -194,3 +194,14 @@ def test_cbc_agrees(data: Any) -> None:
     if one is not None and other is not None:
         assert other.objective == pytest.approx(one.objective, rel=1e-9, abs=1e-6)
         assert po.check(other) == []
+
+
+def test_scopes_that_read_alike_are_kept_apart() -> None:
+    # Both lists begin with the same five lots; L7 cannot be let, so all of them have to stay in-house.
+    lots = [{"lot": f"L{i}", "in_house": 100} for i in range(1, 9)]
+    bids = [{"bid": f"b{i}", "bidder": "X", "lots": f"L{i}", "price": 10} for i in range(1, 9)]
+    five = ["L1", "L2", "L3", "L4", "L5"]
+    rules = [po.Exclude(lots=["L7"]), po.Together([*five, "L6"]), po.Together([*five, "L7", "L8"])]
+    award = po.award(po.Tender(lots, bids), po.Policy(rules))
+    assert award.cost == 800
+    assert po.check(award) == []

@@ -5,22 +5,23 @@ The causes are those that a sourcing product explains to its users (Keelvar, "Tr
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import RULES
-from strategies import rules as any_rule
-from strategies import tenders as any_tender
-from tiny import bid, lots, tables, tender
 
 import procure_opt as po
+import strategies
 from procure_opt.infeasible import Covering, Exclusive
+from strategies import awarded, examples
+from tiny import Row, bid, lots, tables, tender
 
 ONE_BY_ONE = ("MinAward", "Separate", "Together", "Exclude", "Require")  # waived one by one
 IN_WHOLES = ("MaxLots", "MinWinners", "MaxWinners", "KeepIncumbents")
@@ -34,51 +35,38 @@ def refused(tender: po.Tender, *rules: Any, **more: Any) -> po.Infeasible:
 
 
 def possible(tender: po.Tender, *rules: Any) -> bool:
-    try:
-        po.award(tender, po.Policy(rules, tie_break=None))
-    except po.Infeasible:
-        return False
-    return True
+    """Whether there is an award."""
+    return awarded(tender, po.Policy(rules, tie_break=None)) is not None
 
 
-def changed(tender: po.Tender, rules: tuple[Any, ...], changes: Mapping[Any, float]) -> tuple[po.Tender, tuple[Any, ...]]:
-    """The tender and the rules after the changes that remedies speak of."""
-    new = []
-    for rule in rules:
-        by = changes.get(rule, 0.0)
-        match type(rule).__name__:
-            case "Budget" if isinstance(rule.amount, Mapping):
-                rule = replace(rule, amount={key: money + by for key, money in rule.amount.items()})
-            case "Budget":
-                rule = replace(rule, amount=rule.amount + by)
-            case "MaxShare":
-                rule = replace(rule, share=min(rule.share + by, 1.0))
-            case "MinShare":
-                rule = replace(rule, share=max(rule.share - by, 0.0))
-            case "MaxHHI":
-                rule = replace(rule, index=min(rule.index + by, 1.0))
-            case "MinQuality":
-                rule = replace(rule, score=max(rule.score - by, 0.0))
-            case "AttributeBound":
-                low = None if rule.at_least is None else rule.at_least - by
-                high = None if rule.at_most is None else rule.at_most + by
-                rule = replace(rule, at_least=low, at_most=high)
-            case "MaxLots" | "MaxWinners":
-                rule = replace(rule, n=rule.n + round(by))
-            case "MinWinners":
-                rule = replace(rule, n=max(rule.n - round(by), 0))
-            case "KeepIncumbents":
-                rule = replace(rule, max_switches=rule.max_switches + round(by))
-            case "Resilient":
-                rule = replace(rule, max_extra_cost=rule.max_extra_cost + by)
-            case "Capacity":
-                bidders = tender.bidders
-                bidders[rule.column] += by
-                tender = tender.replace(bidders=bidders)
-            case other:
-                assert other in ONE_BY_ONE and not by, other
-        new.append(rule)
-    return tender, tuple(new)
+def eased(rule: Any, by: float) -> Any:
+    """The rule with its own figure changed, as a remedy says."""
+    match type(rule).__name__:
+        case "Budget" if isinstance(rule.amount, Mapping):
+            return replace(rule, amount={key: money + by for key, money in rule.amount.items()})
+        case "Budget":
+            return replace(rule, amount=rule.amount + by)
+        case "MaxShare":
+            return replace(rule, share=min(rule.share + by, 1.0))
+        case "MinShare":
+            return replace(rule, share=max(rule.share - by, 0.0))
+        case "MaxHHI":
+            return replace(rule, index=min(rule.index + by, 1.0))
+        case "MinQuality":
+            return replace(rule, score=max(rule.score - by, 0.0))
+        case "AttributeBound":
+            low = None if rule.at_least is None else rule.at_least - by
+            high = None if rule.at_most is None else rule.at_most + by
+            return replace(rule, at_least=low, at_most=high)
+        case "MaxLots" | "MaxWinners":
+            return replace(rule, n=rule.n + round(by))
+        case "MinWinners":
+            return replace(rule, n=max(rule.n - round(by), 0))
+        case "KeepIncumbents":
+            return replace(rule, max_switches=rule.max_switches + round(by))
+        case "Resilient":
+            return replace(rule, max_extra_cost=rule.max_extra_cost + by)
+    raise AssertionError(f"{rule} has no figure of its own")
 
 
 # ---- the causes -------------------------------------------------------------------------------------------
@@ -101,9 +89,7 @@ def test_lots_whose_only_bids_were_rejected() -> None:
 
 def test_no_bid_fits_beside_another() -> None:
     """Every lot has bids, but packages overlap: only coverage is in the way, and no figure helps."""
-    said = refused(tender("A B", bid("p", "X", "A;B", 5), bid("b", "Y", "B", 5)).replace(
-        lots=lots("A", "B", "C"), bids=[bid("p", "X", "A;B", 5), bid("q", "Y", "B;C", 5)]
-    ), po.MaxLots(2))  # fmt: skip
+    said = refused(tender("A B C", bid("p", "X", "A;B", 5), bid("q", "Y", "B;C", 5)), po.MaxLots(2))
     assert set(said.conflict) == {Covering("A"), Covering("C")} and said.lots_without_bids == ()
     assert math.isnan(said.remedies[po.MaxLots(2)]) and said.remedies_together == {}
     assert said.sentences[-1].startswith("No change of the constraints suffices")
@@ -280,30 +266,27 @@ def more(rule: Any, change: float) -> float:
     return change if type(rule).__name__ in IN_WHOLES else change * (1 + 1e-6) + 1e-7
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@examples(60)
 @given(st.data())
-def test_remedies_suffice_and_less_does_not(data: st.DataObject) -> None:
-    work = data.draw(any_tender(discounts=data.draw(st.booleans()), divisible=data.draw(st.booleans()), max_bids=7))
-    some = [name for name in RULES if name not in ("Cover",)]
-    rules = tuple(data.draw(any_rule(work, data.draw(st.sampled_from(some)), soft=False)) for _ in range(2))
-    assume(rules[0] != rules[1])
-    try:
-        impossible = not possible(work, *rules)
-    except ValueError:
-        return  # a rule that does not fit this tender
-    assume(impossible)
+def test_remedies_suffice_and_less_does_not(data: Any) -> None:
+    work = data.draw(strategies.tenders(divisible=data.draw(st.booleans()), max_bids=7))
+    names = st.sampled_from([name for name in strategies.RULES if name != "Cover"])
+    rules = tuple(data.draw(strategies.rules(work, data.draw(names), soft=False)) for _ in range(2))
+    assume(rules[0] != rules[1] and not possible(work, *rules))
     check_remedies(work, rules)
 
 
 def check_remedies(work: po.Tender, rules: tuple[Any, ...]) -> None:
+    """What is said to help does, a little less does not, and what is said to be no help is none."""
     said = refused(work, *rules)
     assert set(said.remedies) == set(rules)
     for rule, change in said.remedies.items():
-        rest = tuple(other for other in rules if other is not rule)
-        # NaN exactly where the others cannot hold either, or where nobody could replace a winner at any cost.
-        assert possible(work, *rest) or math.isnan(change)
-        assert not possible(work, *rest) or not math.isnan(change) or isinstance(rule, po.Resilient)
-        if not math.isnan(change):
+        rest = [other for other in rules if other is not rule]
+        if not possible(work, *rest):
+            assert math.isnan(change)
+        elif math.isnan(change):
+            assert isinstance(rule, po.Resilient)  # where nobody could replace a winner at any cost
+        else:
             tried(work, rules, {rule: change})
     if said.remedies_together:
         tried(work, rules, said.remedies_together)
@@ -314,22 +297,92 @@ def check_remedies(work: po.Tender, rules: tuple[Any, ...]) -> None:
 def tried(work: po.Tender, rules: tuple[Any, ...], changes: Mapping[Any, float]) -> None:
     """The changes make an award possible; with less of any one of them there is none."""
     waived = {rule: change for rule, change in changes.items() if type(rule).__name__ in ONE_BY_ONE}
-    figures = {rule: change for rule, change in changes.items() if rule not in waived}
+    figures = {rule: more(rule, change) for rule, change in changes.items() if rule not in waived}
+    assert all(change == pytest.approx(round(change)) and change > 0.5 for change in waived.values())
 
-    def exists(amounts: Mapping[Any, float]) -> bool:
-        """Whether there is an award that waives no more instances than the changes say."""
-        eased, new = changed(work, rules, amounts)
-        soft = tuple(replace(rule, penalty=100_000.0) if rule in waived else rule for rule in new)
-        try:
-            award = po.award(eased, po.Policy(soft, tie_break=None))
-        except po.Infeasible:
-            return False
-        return not waived or award.violations["amount"].sum() <= sum(waived.values()) + 1e-6
+    def instances(amounts: Mapping[Any, float]) -> float:
+        """How many instances must be waived after these changes; NaN if no award is possible even so."""
+        tender = work
+        soft = []
+        for rule in rules:
+            if isinstance(rule, po.Capacity) and rule in amounts:
+                bidders = tender.bidders
+                bidders[rule.column] += amounts[rule]
+                tender = tender.replace(bidders=bidders)
+                soft.append(rule)
+            elif rule in waived:
+                soft.append(replace(rule, penalty=1e6))
+            else:
+                soft.append(eased(rule, amounts[rule]) if rule in amounts else rule)
+        award = awarded(tender, po.Policy(soft, tie_break=None))
+        return math.nan if award is None else float(award.violations["amount"].sum())
 
-    assert exists({rule: more(rule, change) for rule, change in figures.items()}), changes
-    for rule, change in figures.items():
-        fewer = {other: more(other, by) for other, by in figures.items()} | {rule: less(rule, change)}
-        assert not exists(fewer), (rule, change)
-    if waived:
-        count = sum(waived.values())
-        assert count == pytest.approx(round(count)) and count >= 1
+    assert instances(figures) == pytest.approx(sum(waived.values())), changes
+    for rule in figures:
+        assert not instances(figures | {rule: less(rule, changes[rule])}) <= sum(waived.values()) + 1e-6, (
+            rule,
+            changes,
+        )
+
+
+# ---- every conflict, by enumeration -----------------------------------------------------------------------
+
+JUDGES: dict[str, Callable[[Any, list[Row], float], bool]] = {
+    "Budget": lambda rule, chosen, cost: cost <= rule.amount,
+    "MaxLots": lambda rule, chosen, cost: max(lots_of(chosen).values(), default=0) <= rule.n,
+    "MinWinners": lambda rule, chosen, cost: len(lots_of(chosen)) >= rule.n,
+    "MaxWinners": lambda rule, chosen, cost: len(lots_of(chosen)) <= rule.n,
+    "MinQuality": lambda rule, chosen, cost: all(row["quality"] >= rule.score for row in chosen),
+    "Exclude": lambda rule, chosen, cost: not set(rule.bidders) & set(lots_of(chosen)),
+    "Require": lambda rule, chosen, cost: set(rule.bidders) <= set(lots_of(chosen)),
+}
+HARD = st.one_of(
+    st.builds(po.Budget, st.integers(0, 30)),
+    st.builds(po.MaxLots, st.integers(0, 2)),
+    st.builds(po.MinWinners, st.integers(1, 3)),
+    st.builds(po.MaxWinners, st.integers(0, 2)),
+    st.builds(po.MinQuality, st.sampled_from([25, 50, 75]), across=st.just("bid")),
+    st.builds(po.Exclude, bidders=st.sampled_from([["X"], ["Y"], ["Z"]])),
+    st.builds(po.Require, bidders=st.sampled_from([["X"], ["Y"], ["Z"]])),
+)
+
+
+def lots_of(chosen: list[Row]) -> Counter[str]:
+    """How many lots each winner has."""
+    return Counter(row["bidder"] for row in chosen for _ in row["lots"].split(";"))
+
+
+def can_hold(parts: Iterable[object], lot_rows: list[Row], bid_rows: list[Row]) -> bool:
+    """Whether some choice of bids, no lot twice, satisfies these parts alone: lots to be filled, xor labels, rules."""
+    parts = list(parts)
+    needed = {part.lot for part in parts if isinstance(part, Covering)}
+    own = {row["lot"]: row["in_house"] for row in lot_rows if row["in_house"] is not None}
+    rules = [part for part in parts if not isinstance(part, (Covering, Exclusive))]
+    for count in range(len(bid_rows) + 1):
+        for some in itertools.combinations(bid_rows, count):
+            taken = [lot for row in some for lot in row["lots"].split(";")]
+            labels = [(row["bidder"], row["xor"]) for row in some if row["xor"]]
+            rest = needed - set(taken)
+            if len(set(taken)) < len(taken) or not rest <= set(own):
+                continue
+            if Exclusive() in parts and len(set(labels)) < len(labels):
+                continue
+            cost = sum(row["price"] for row in some) + sum(own[lot] for lot in rest)
+            if all(JUDGES[type(rule).__name__](rule, list(some), cost) for rule in rules):
+                return True
+    return False
+
+
+@examples(60)
+@given(tables(max_bids=6), st.lists(HARD, max_size=3, unique=True))
+def test_conflicts_are_minimal(rows: tuple[list[Row], list[Row]], rules: list[Any]) -> None:
+    lot_rows, bid_rows = rows
+    work = po.Tender(lot_rows, bid_rows, bidders=[{"bidder": who} for who in "XYZ"], money_unit=1)
+    everything = [*(Covering(row["lot"]) for row in lot_rows), Exclusive(), *rules]
+    assert possible(work, *rules) == can_hold(everything, lot_rows, bid_rows)
+    assume(not possible(work, *rules))
+    conflict = refused(work, *rules).conflict
+    assert conflict and len(set(conflict)) == len(conflict) and set(conflict) <= set(everything)
+    assert not can_hold(conflict, lot_rows, bid_rows)
+    for part in conflict:
+        assert can_hold([other for other in conflict if other != part], lot_rows, bid_rows), part

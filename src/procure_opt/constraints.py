@@ -27,6 +27,7 @@ from procure_opt.measures import (
     lots_held,
     measure,
     partly,
+    present,
     rated,
     spend,
     take,
@@ -467,7 +468,7 @@ class MinWinners:
         """One row a scope."""
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            _, won = wins(tender, scope, self.per)
+            won = present(tender, scope, self.per)
             label = f"MinWinners {self.n}{text}"
             return Rows.at_least(won.total(), float(self.n), always(label), unit="winner", relax=np.ones(1), whole=True)
 

@@ -303,6 +303,18 @@ def wins(tender: Tender, scope: Mask, per: str, *, winners: bool = True) -> tupl
     return names, Family(key, bare.lower, bare.upper, bare.integer, label, tuple(links))()
 
 
+def present(tender: Tender, scope: Mask, per: str) -> Linear:
+    """At most 1 for each winner in the scope, and 0 for everybody else; whole of itself where it is pushed up."""
+    names, weight = tender.groups(per, winners=True)
+    belongs = sparse.csr_array((weight.T > 0).astype(float) @ by_bidder(tender))
+    touch = sparse.diags_array(touching(tender, scope).astype(float), format="csr")
+    ones = np.ones(len(names))
+    label: Callable[[int], str] = lambda g: f"{names[g]} is present in {_where(tender, scope)}"  # noqa: E731
+    bare = Family(f"present|{per}|{digest(scope)}", ones * 0, ones, ones < 0, label)
+    body = accept(tender).under(sparse.csr_array(belongs @ touch)) - bare()
+    return replace(bare, links=(Rows.at_least(body, 0.0, lambda g: f"{label(g)}: only with an accepted bid"),))()
+
+
 def lots_held(tender: Tender, scope: Mask, per: str, *, winners: bool = False) -> tuple[NDArray[np.object_], Linear]:
     """In how many lots of the scope each entity has an accepted bid, each lot once however small its part."""
     names, weight = tender.groups(per, winners=winners)
