@@ -27,7 +27,7 @@ MAY = {
     "solvers": "program",
     "policy": "tender program measures scoring constraints ledger",
     "ties": "tender program measures policy solvers",
-    "infeasible": "tender program constraints policy solvers",
+    "infeasible": "tender program constraints policy solvers ties",
     "award": "tender program measures constraints policy solvers ties infeasible",
     "check": "tender",
     "policy_file": "tender policy constraints scoring ledger",

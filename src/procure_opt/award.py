@@ -12,7 +12,7 @@ import pandas as pd
 
 from procure_opt.infeasible import Infeasible
 from procure_opt.measures import inside, kept_cost, spend
-from procure_opt.policy import Announcement, BestScore, Plan, Policy, announce
+from procure_opt.policy import Announcement, BestScore, Plan, Policy, announce, charged
 from procure_opt.program import Floats, Solution, Status
 from procure_opt.solvers import Limits, Report, solve
 from procure_opt.tender import Schedule, Tender
@@ -162,6 +162,7 @@ def prove(plan: Plan, solver: Any, limits: Limits) -> Solution:
             break
         # What the solver offered exists only within its tolerance: no award.
         program = found.program.extended([cut_off(found)])
+    exact = replace(exact, objective=plan.objective(exact.values))
     room = tolerance(plan, exact.objective)
     unit = 1.0 if plan.in_money else 1e-7 * max(1.0, abs(exact.objective))
     proven = exact.objective - exact.bound < max(unit, room) and not limits.gap
@@ -329,8 +330,7 @@ def _violations(plan: Plan, values: Mapping[str, Floats]) -> tuple[pd.DataFrame,
     for rule, block in plan.rules:
         if block.penalty is None:
             continue
-        excess = block.excess(values)
-        excess = np.ceil(excess - 1e-6) if block.whole else excess
+        excess = charged(block, values)
         for i in np.flatnonzero(excess > 1e-9):
             rows.append(
                 {

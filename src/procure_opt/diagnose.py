@@ -30,9 +30,9 @@ def price_to_win(award: Award, bid: str) -> float:
     With V the best objective of awards that refuse the bid: the largest p such that an award with the bid at price p
     respects every rule and has an objective of at most V. The price enters objective, budgets and shares of spend
     linearly, so this is one integer program with p as a column. Where it does not (discounts on the bid, scores
-    relative to the lowest price, concentration of spend, divisible bids) the prices that win need not be an interval:
-    33 prices and the offered one are tried, and the upper end of the highest interval met is found by halving, to one
-    money unit.
+    relative to the lowest price, concentration or soft shares of spend, divisible bids) the prices that win need not be
+    an interval: 33 prices and the offered one are tried, and the upper end of the highest interval met is found by
+    halving, to one money unit; a narrow interval above it can be missed.
 
     Returns:
         Money; NaN if the bid wins at no price, infinite if it wins at any (nothing can replace it, no reserve).
@@ -96,7 +96,8 @@ def _to_win(plan_at: Callable[[float], Plan], bid: str, highest: float, offered:
         best, without = _best_with(plan, at, wins=True), _best_with(plan, at, wins=False)
         return bool(np.isfinite(best) and best <= without + (tolerance(plan, without) if np.isfinite(without) else 0.0))
 
-    top = min(highest, 2 * max(offered, 1.0))
+    without = abs(_best_with(nought, index, wins=False))
+    top = min(highest, 2 * max(offered, without if np.isfinite(without) else 1.0, 1.0))
     while top < highest and wins(top):
         top *= 2
         if top > 2**50:

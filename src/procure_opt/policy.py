@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from procure_opt.constraints import Constraint, Cover
 from procure_opt.ledger import Ledger
 from procure_opt.measures import Places, accept, coverage, exclusive, kept, kept_cost, known, rated, spend, take
-from procure_opt.program import Linear, Program, Rows
+from procure_opt.program import Floats, Linear, Program, Rows
 from procure_opt.scoring import Scoring
 from procure_opt.tender import Tender
 
@@ -263,9 +264,17 @@ class Policy:
             soft, slack = rows.softened(f"slack {number:04d}")
             total = total + slack.total().times(rows.penalty / unit)
             blocks.append(soft)
-        return Plan(
-            given, tender, self, Program.build(total, blocks), rules, aim, ledger, unit, thin, blocks[0], blocks[1]
-        )
+        program = _closed(Program.build(total, blocks), may_stay_open)
+        return Plan(given, tender, self, program, rules, aim, ledger, unit, thin, blocks[0], blocks[1])
+
+
+def _closed(program: Program, may_stay_open: NDArray[np.bool_]) -> Program:
+    """The program with nothing left unawarded where no `Cover` allows it."""
+    if "unawarded" not in program.start:
+        return program
+    upper, at = program.upper.copy(), program.start["unawarded"]
+    upper[at : at + len(may_stay_open)] *= may_stay_open
+    return replace(program, upper=upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,10 +297,24 @@ class Plan:
     coverage: Rows
     exclusive: Rows
 
+    def objective(self, values: Mapping[str, Floats]) -> float:
+        """The objective of values of the columns, charges recomputed: not what the slack columns happen to say."""
+        total = float(self.aim.at(values)[0])
+        for _, rows in self.rules:
+            if rows.penalty is not None:
+                total += float(charged(rows, values).sum()) * rows.penalty / self.unit
+        return total
+
     @property
     def in_money(self) -> bool:
         """Whether the objective is money; else it is points."""
         return not isinstance(self.policy.objective, BestScore)
+
+
+def charged(rows: Rows, values: Mapping[str, Floats]) -> Floats:
+    """By how many units each row of a soft rule is exceeded, whole ones where it is charged by whole ones."""
+    excess = rows.excess(values)
+    return np.ceil(excess - 1e-6) if rows.whole else excess
 
 
 # ---- announcing -------------------------------------------------------------------------------------------

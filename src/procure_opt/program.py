@@ -304,7 +304,8 @@ class Rows:
             )
             for body, rows, sign in parts
         ]
-        return replace(Rows.stack(blocks), separate=separate), columns
+        asks = self.separate is not None or self.per is not None
+        return replace(Rows.stack(blocks), separate=separate if asks else None), columns
 
     def _split_where_underpaid(self, key: str, slack: Linear, values: Mapping[str, Floats]) -> list[Rows]:
         """Rows that charge enough where `per` is at most so much, for some levels around the value it takes."""
@@ -312,12 +313,15 @@ class Rows:
         owed, paid, size = self.excess(values), slack.at(values), self.per.at(values)
         low, high = self.per.range()
         found = []
-        under = owed > paid + 1e-7 * np.maximum(1, owed)
+        # A level has to lie above the value by what a solver can tell apart beside the largest.
+        above = np.maximum(4e-9 * high, 1e-9 * np.abs(size)) + 1e-12
+        near = np.maximum(1e-7, 2 * above / np.maximum(np.abs(size), 1e-12))
+        under = owed > paid + near * np.maximum(1, owed)
         for group in _equal_rows(self.per):
             if not under[group].any():
                 continue
             first = group[:1]
-            at = size[first[0]] * (1 + 1e-9) + 1e-12
+            at = size[first[0]] + above[first[0]]
             levels = at * np.array([0.95, 0.99, 1.0, 1.01, 1.05, 1.2])
             levels = levels[(levels >= low[first]) & (levels < high[first])]
             count, ones = len(levels), np.ones(len(levels))

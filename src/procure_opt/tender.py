@@ -216,7 +216,7 @@ class Tender:
         _check_scores(score_rows, bid_rows, found)
         schedules = _read_schedules(discount_rows, bidder_rows, lot_rows, money_unit, found)
         if problems:
-            raise BadTable(problems)
+            raise BadTable(sorted(problems, key=_place))
 
         score_rows = score_rows.sort_values(["bid", "criterion", "evaluator"])
         keep, reasons = _judge(bid_rows, quantity, lot_rows)
@@ -792,10 +792,9 @@ def _said_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     unique = tuple(dict.fromkeys(problems))
     spoken = {problem[:3] for problem in unique if not problem.reason.endswith("is blank")}
     missing = {(p.file, p.column) for p in unique if p.reason.startswith("the column is missing")}
-    left = [
+    return tuple(
         p for p in unique if not (p.reason.endswith("is blank") and (p[:3] in spoken or (p.file, p.column) in missing))
-    ]
-    return tuple(sorted(left, key=_place))
+    )
 
 
 def _place(problem: Problem) -> tuple[int, int, int]:
