@@ -63,8 +63,8 @@ def test_numeric_values_of_each() -> None:
 
 def test_a_discount_does_not_ask_for_the_estimates_of_others() -> None:
     tier = {"bidder": "X", "lots": "A", "threshold": 1, "measure": "lots", "percent": 10}
-    tender = po.Tender([{"lot": "A"}, {"lot": "B"}],
-                       bids(("x", "X", "A", 20), ("x2", "X", "B", 20), ("y", "Y", "A;B", 50)), discounts=[tier])  # fmt: skip
+    offers = bids(("x", "X", "A", 20), ("x2", "X", "B", 20), ("y", "Y", "A;B", 50))
+    tender = po.Tender([{"lot": "A"}, {"lot": "B"}], offers, discounts=[tier])
     award = po.award(tender)
     assert (award.cost, po.check(award)) == (38, [])
 
