@@ -580,6 +580,12 @@ class Tried:
             bound = self.bound(who, rule)
             if bound is not None:
                 over += max(Fraction(0), units - bound)
+        for bidder, row in self.world.firms.items():
+            room = exact(row[rule.column]) if row["members"] else None
+            if room is not None:
+                own = [name for name, bid in self.won.items() if bid["bidder"] == bidder]
+                won = sum((self.taken(name, "demand", lots) for name in own), Fraction(0))
+                over += max(Fraction(0), won - room)
         return over
 
     def bound(self, who: str, rule: Any) -> Fraction | None:

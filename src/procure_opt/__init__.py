@@ -44,6 +44,7 @@ from procure_opt.policy import (
     Tied,
     announce,
 )
+from procure_opt.scoring import RelativePrice
 from procure_opt.tables import read_policy, read_tender, read_tenders, write_tender
 from procure_opt.tender import BadTable, Tender
 
@@ -74,6 +75,7 @@ __all__ = [
     "Policy",
     "QualityAdjusted",
     "Refuse",
+    "RelativePrice",
     "Require",
     "Resilient",
     "Separate",

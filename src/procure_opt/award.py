@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from procure_opt.infeasible import Infeasible
+from procure_opt.infeasible import Infeasible, failed
 from procure_opt.measures import inside, kept_cost, spend
 from procure_opt.policy import Announcement, BestScore, Plan, Policy, announce, charged
 from procure_opt.program import Floats, Solution, Status
@@ -126,7 +126,7 @@ def award(
     limits = Limits.of(time_limit, gap, progress)
     plan = policy.plan(tender)
     limits = limits.in_units(plan.unit)
-    if plan.thin and policy.few_bidders == "fail":
+    if failed(plan):
         raise Infeasible(plan)
     solution = prove(plan, solver, limits)
     if solution.status is Status.INFEASIBLE:

@@ -650,7 +650,7 @@ def _min_award(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
 
 
 def _capacity(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
-    """Σ quantity ≤ the room of the entity's bidders together; consortia add none, a blank is no bound."""
+    """Σ quantity ≤ the room of the entity's bidders together; a consortium has its own; a blank is no bound."""
     room = facts.tender.bidders[rule.column].to_numpy(dtype=float)
     alone = _texts(facts.tender.bidders["members"]) == ""
     names, weight = facts.entities(rule.per)
@@ -661,6 +661,10 @@ def _capacity(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
         limit = float(theirs.sum()) if len(theirs) else math.nan
         if units[g] > limit + RELATIVE * max(1.0, limit):
             yield Excess(str(names[g]), units[g] - limit, f"{units[g]:.9g} units, there is room for {limit:.9g}")
+    own = facts.won("demand", lots)
+    for b in np.flatnonzero(~alone & (own > room + RELATIVE * np.maximum(1.0, room))):
+        message = f"{own[b]:.9g} units, there is room for {room[b]:.9g}"
+        yield Excess(str(facts.tender.bidder_names[b]), float(own[b] - room[b]), message)
 
 
 def _separate(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:

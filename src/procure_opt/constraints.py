@@ -101,9 +101,8 @@ def _number(rule: str, name: str, value: object, low: float, high: float = math.
 
 
 def _count(rule: str, name: str, value: object) -> None:
-    _number(rule, name, value, 0)
-    if float(value) != int(value):  # type: ignore[arg-type, call-overload]
-        raise ValueError(f"{rule}: {name} is {value!r}; it must be a whole number")
+    if not _is_number(value) or value < 0 or value != int(value):  # type: ignore[operator, call-overload]
+        raise ValueError(f"{rule}: {name} is {value!r}; it must be a whole number of at least 0")
 
 
 def _one_of(rule: str, name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -273,9 +272,11 @@ class AttributeBound:
 
     def remedy(self, change: float) -> str:
         """The bound to move to."""
-        parts = [f"at least {self.at_least - change:.6g}"] if self.at_least is not None else []
-        parts += [f"at most {self.at_most + change:.6g}"] if self.at_most is not None else []
-        return f"accept {self.column} of {' and '.join(parts)}"
+        if self.at_least is not None and self.at_most is not None:
+            return f"widen the bounds of {self.column} by {change:.6g}"
+        if self.at_least is not None:
+            return f"accept {self.column} of at least {self.at_least - change:.6g}"
+        return f"accept {self.column} of at most {(self.at_most or 0.0) + change:.6g}"
 
 
 @_constraint
@@ -634,6 +635,9 @@ class MinAward:
 class Capacity:
     """Σ quantity an entity wins in the scope ≤ its figure in a bidders column (blank = no bound).
 
+    An owner's figure is the sum over its bidders, none if one of them is blank. A consortium's own figure bounds what
+    the consortium wins, beside those of its members.
+
     Args:
         column: The bidders column.
         penalty: Charge for each unit of quantity above.
@@ -660,14 +664,19 @@ class Capacity:
         limit = np.asarray(mine @ np.nan_to_num(room))
         which = np.flatnonzero(bounded & some)
 
+        joint = np.flatnonzero(~single & ~np.isnan(room))
+        who = [*names[which], *tender.bidder_names[joint]]
+        most = np.concatenate([limit[which], room[joint]])
+
         def rows(text: str, scope: Mask, value: str) -> Rows:
             amount = measure(tender, "demand", scope, self.per).amount.rows(which)
+            own = take(tender).times(np.asarray(tender.quantity @ scope.astype(float))).under(by_bidder(tender)[joint])
             return Rows.at_most(
-                amount,
-                limit[which],
-                lambda g: f"Capacity {self.column}{text}: {names[which[g]]}",
+                Linear.stack([amount, own]),
+                most,
+                lambda g: f"Capacity {self.column}{text}: {who[g]}",
                 unit="unit of quantity",
-                relax=np.ones(len(which)),
+                relax=np.ones(len(who)),
             )
 
         return _over_scopes(self, tender, rows)

@@ -34,12 +34,23 @@ class Exclusive:
         return "xor labels"
 
 
+@dataclass(frozen=True)
+class FewBidders:
+    """A conflict: the policy fails a tender with so few bidders on a lot."""
+
+    lot: str
+    wanted: int
+
+    def __repr__(self) -> str:
+        return f"lot {self.lot!r} has fewer than {self.wanted} bidders"
+
+
 class Infeasible(Exception):
     """No award satisfies the rules.
 
     Attributes:
         conflict: A minimal set of rules that cannot hold together: constraint objects, `Covering(lot)` and
-            `Exclusive()`; drop any one of them and the rest can hold.
+            `Exclusive()`, or `FewBidders(lot, wanted)`; drop any one of them and the rest can hold.
         remedies: For each hard constraint the smallest change of its own figure that, alone, makes an award possible
             (money, lots, winners, share from 0 to 1, points, …); NaN where none suffices.
         remedies_together: One smallest joint change, by constraint; empty where none suffices. Smallest: the sum of
@@ -68,12 +79,14 @@ class Infeasible(Exception):
     def remedies(self) -> dict[Constraint, float]:
         """The smallest change of each constraint alone."""
         hard = [rule for rule, rows in self.plan.rules if rows.penalty is None]
+        if failed(self.plan):
+            return dict.fromkeys(hard, np.nan)
         return {rule: _smallest(self.plan, [rule]).get(rule, np.nan) for rule in hard}
 
     @cached_property
     def remedies_together(self) -> dict[Constraint, float]:
         """One smallest joint change."""
-        return _smallest(self.plan, _hard(self.plan))
+        return {} if failed(self.plan) else _smallest(self.plan, _hard(self.plan))
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
@@ -82,7 +95,7 @@ class Infeasible(Exception):
     def sentences(self) -> tuple[str, ...]:
         """What is wrong and what would help, a sentence each."""
         plan, said = self.plan, ["No award satisfies the rules."]
-        if plan.thin and plan.policy.few_bidders == "fail":
+        if failed(plan):
             return (*said, f"The tender fails: {_lots(plan.thin)} {_has(plan.thin)} {_few(plan)}.")
         if self.lots_without_bids:
             some = self.lots_without_bids
@@ -128,6 +141,11 @@ def nothing_fills(plan: Plan) -> tuple[str, ...]:
     return tuple(str(name) for name in plan.tender.lot_names[high < plan.coverage.lower * (1 - 1e-9)])
 
 
+def failed(plan: Plan) -> bool:
+    """Whether the policy fails the tender for want of bidders, whatever the rules."""
+    return bool(plan.thin) and plan.policy.few_bidders == "fail"
+
+
 def _hard(plan: Plan) -> list[Constraint]:
     return [rule for rule, rows in plan.rules if rows.penalty is None and rows.relax is not None]
 
@@ -152,6 +170,8 @@ class _Part:
 def conflict(plan: Plan) -> tuple[object, ...]:
     """A minimal conflict, by halving (QuickXplain, Junker 2004): rules first, then lots."""
     tender = plan.tender
+    if failed(plan):
+        return (FewBidders(plan.thin[0], plan.policy.min_bidders),)
     parts = [_Part((rule,), rows) for rule, rows in plan.rules if rows.penalty is None]
     if len(plan.exclusive):
         parts.append(_Part((Exclusive(),), plan.exclusive))

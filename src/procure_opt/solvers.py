@@ -44,7 +44,7 @@ class Limits:
     @staticmethod
     def of(time_limit: float | None, gap: float = 0.0, progress: bool | Report = False) -> Limits:
         """Limits that begin to run now."""
-        if time_limit is not None and not time_limit > 0:
+        if time_limit is not None and not (isinstance(time_limit, (int, float)) and time_limit > 0):
             raise ValueError(f"time_limit is {time_limit!r}; it must be a positive number of seconds")
         if not 0 <= gap < 1:
             raise ValueError(f"gap is {gap!r}; it is a share of the cost, such as 0.01, and at least 0")
