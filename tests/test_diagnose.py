@@ -74,6 +74,10 @@ TO_WIN: dict[str, tuple[po.Tender, po.Policy, dict[str, float]]] = {
         po.Policy(), {"x": 62, "y": 80}),
     "scores": (tender(lots("A", estimate=1), *RATED[:2]), po.Policy(objective=po.BestScore(RelativePrice(0.5))),
                {"x": 22, "y": 16}),
+    "scores of a package": (
+        tender(lots("A", "B", estimate=1), bid("x", "X", "A;B", 20, quality=80), bid("y", "Y", "A", 10, quality=60),
+               bid("z", "Z", "B", 10, quality=60)),
+        po.Policy(objective=po.BestScore(RelativePrice(0.5))), {"x": 25, "y": 6}),
     "too few bidders": (
         tender(lots("A", in_house=100), bid("x", "X", "A", 50), bid("y", "Y", "A", 60)), po.Policy(min_bidders=2),
         {"x": 60, "y": 50}),

@@ -254,6 +254,18 @@ def test_a_second_conflict_behind_the_first() -> None:
     assert possible(work, po.MaxLots(2), po.Budget(80)) and not possible(work, po.MaxLots(2), po.Budget(79))
 
 
+def test_the_smallest_joint_change_is_relative_to_each_figure() -> None:
+    work = tender(
+        "A B", *(bid(f"{who}{lot}", who, lot, price) for who, price in [("X", 40), ("Y", 120)] for lot in "AB")
+    )
+    cap, money = po.MaxShare(0.9, of="lots"), po.Budget(80)
+    said = refused(work, cap, money)
+    assert said.remedies == pytest.approx({cap: 0.1, money: 80})
+    assert said.remedies_together == pytest.approx({cap: 0.1})  # a ninth of the share, not as much money again
+    cap, money = po.MaxShare(0.5, of="lots"), po.Budget(150)
+    assert refused(work, cap, money).remedies_together == pytest.approx({money: 10})
+
+
 # ---- every remedy, tried ----------------------------------------------------------------------------------
 
 
@@ -267,14 +279,21 @@ def more(rule: Any, change: float) -> float:
     return change if type(rule).__name__ in IN_WHOLES else change * (1 + 1e-6) + 1e-7
 
 
-@examples(60)
+@examples(40)
 @given(st.data())
 def test_remedies_suffice_and_less_does_not(data: Any) -> None:
-    work = data.draw(strategies.tenders(divisible=data.draw(st.booleans()), max_bids=7))
+    divisible = data.draw(st.booleans())
+    work = data.draw(strategies.tenders(divisible=divisible, max_bids=7))
     names = st.sampled_from([name for name in strategies.RULES if name != "Cover"])
     rules = tuple(data.draw(strategies.rules(work, data.draw(names), soft=False)) for _ in range(2))
+    # Not here: parts of bids where the total of a share, or what a mean is over, depends on the award.
+    assume(not (divisible and any(of_what_is_won(rule) for rule in rules)))
     assume(rules[0] != rules[1] and not possible(work, *rules))
     check_remedies(work, rules)
+
+
+def of_what_is_won(rule: Any) -> bool:
+    return "spend" in repr(rule) or "awarded" in repr(rule) or "across='award'" in repr(rule)
 
 
 def check_remedies(work: po.Tender, rules: tuple[Any, ...]) -> None:

@@ -153,6 +153,12 @@ def _money(amount: float) -> str:
     return f"{amount:,.2f}".removesuffix(".00")
 
 
+def _enough(figure: float, digits: int, *, less: bool = False) -> float:
+    """A remedy rounded to the safe side: up where more helps, down where less does."""
+    scale = 10.0**digits
+    return (math.floor if less else math.ceil)(figure * scale + (1e-6 if less else -1e-6)) / scale
+
+
 @_constraint
 class Budget:
     """Σ net prices + in-house cost ≤ amount, in the scope; the ledger is not counted.
@@ -200,8 +206,8 @@ class Budget:
     def remedy(self, change: float) -> str:
         """The budget to raise to."""
         if isinstance(self.amount, Mapping):
-            return f"raise every Budget by {_money(change)}"
-        return f"raise Budget to {_money(float(self.amount) + change)}"
+            return f"raise every Budget by {_money(_enough(change, 2))}"
+        return f"raise Budget to {_money(_enough(float(self.amount) + change, 2))}"
 
 
 @_constraint
@@ -308,7 +314,7 @@ class MinQuality:
 
     def remedy(self, change: float) -> str:
         """The floor to lower to."""
-        return f"lower MinQuality to {self.score - change:.6g}"
+        return f"lower MinQuality to {_enough(self.score - change, 4, less=True):.6g}"
 
 
 @_constraint
@@ -349,7 +355,7 @@ class MaxShare:
 
     def remedy(self, change: float) -> str:
         """The share to allow."""
-        return f"allow each {self.per} a share of {_percent(self.share + change)}"
+        return f"allow each {self.per} a share of {_percent(_enough(self.share + change, 6))}"
 
 
 def _of_total(body: Linear, total: Linear, label: Any) -> Rows:
@@ -401,7 +407,7 @@ class MinShare:
 
     def remedy(self, change: float) -> str:
         """The share to ask for."""
-        return f"lower MinShare to {_percent(self.share - change)}"
+        return f"lower MinShare to {_percent(_enough(self.share - change, 6, less=True))}"
 
 
 @_constraint
@@ -582,7 +588,7 @@ class MaxHHI:
 
     def remedy(self, change: float) -> str:
         """The index to allow."""
-        return f"allow an HHI of {self.index + change:.6g}"
+        return f"allow an HHI of {_enough(self.index + change, 6):.6g}"
 
 
 @_constraint
@@ -1004,7 +1010,7 @@ class Resilient:
 
     def remedy(self, change: float) -> str:
         """The cost to allow."""
-        return f"allow a replacement to cost {_money(self.max_extra_cost + change)} more"
+        return f"allow a replacement to cost {_money(_enough(self.max_extra_cost + change, 2))} more"
 
 
 def replacement(tender: Tender, bidder: int, scope: Mask | None = None) -> Linear:

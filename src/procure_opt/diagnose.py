@@ -78,15 +78,18 @@ def _best_with(plan: Plan, index: int, wins: bool) -> float:
 
 
 def _to_win(plan_at: Callable[[float], Plan], bid: str, highest: float, offered: float) -> float:
-    nought, one = plan_at(0.0), plan_at(1.0)
+    # Two prices far apart, so that what a unit of price weighs is not lost in the rounding of large costs.
+    far = float(np.floor(min(highest, max(offered, 2.0**20))))
+    nought, one = plan_at(0.0), plan_at(max(far, 0.0))
     if bid not in set(nought.tender.bid_names):
         return np.nan  # on a lot with too few bidders
     index = nought.tender.bid_index(bid)
     whole = nought.tender.min_fraction[index] >= 1
-    if whole and _differ_in_one_column(nought.program, one.program, nought.program.start["take"] + index):
+    column = nought.program.start["take"] + index
+    if whole and far >= 1 and _straight(nought.program, plan_at(1.0).program, one.program, far, column):
         without = _best_with(nought, index, wins=False)
         room = tolerance(nought, without) if np.isfinite(without) else 0.0
-        return _with_figure_as_column(nought, one, index, without + (room if room < 0.5 else 0.0), highest)
+        return _with_figure_as_column(nought, one, far, index, without + (room if room < 0.5 else 0.0), highest)
 
     def wins(units: float) -> bool:
         plan = plan_at(units)
@@ -97,7 +100,7 @@ def _to_win(plan_at: Callable[[float], Plan], bid: str, highest: float, offered:
         return bool(np.isfinite(best) and best <= without + (tolerance(plan, without) if np.isfinite(without) else 0.0))
 
     without = abs(_best_with(nought, index, wins=False))
-    top = min(highest, 2 * max(offered, without if np.isfinite(without) else 1.0, 1.0))
+    top = np.floor(min(highest, 2 * max(offered, without if np.isfinite(without) else 1.0, 1.0)))
     while top < highest and wins(top):
         top *= 2
         if top > 2**50:
@@ -112,6 +115,20 @@ def _to_win(plan_at: Callable[[float], Plan], bid: str, highest: float, offered:
         middle = np.floor((low + high) / 2)
         low, high = (middle, high) if wins(middle) else (low, middle)
     return float(low)
+
+
+def _straight(nought: Program, near: Program, distant: Program, far: float, column: int) -> bool:
+    """Whether a figure enters one column only, and in proportion: seen at 0, 1 and far away."""
+    if not (_differ_in_one_column(nought, near, column) and _differ_in_one_column(nought, distant, column)):
+        return False
+    slopes = [
+        np.append(
+            np.asarray((other.matrix - nought.matrix)[:, [column]].todense()), other.cost[column] - nought.cost[column]
+        )
+        / size
+        for other, size in ((near, 1.0), (distant, far))
+    ]
+    return bool(np.allclose(slopes[0], slopes[1], rtol=1e-4, atol=1e-6))
 
 
 def _differ_in_one_column(first: Program, second: Program, column: int) -> bool:
@@ -130,11 +147,11 @@ def _differ_in_one_column(first: Program, second: Program, column: int) -> bool:
     return bool((change.col[change.data != 0] == column).all() and (cost == column).all())
 
 
-def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, highest: float) -> float:
+def _with_figure_as_column(nought: Plan, one: Plan, far: float, index: int, limit: float, highest: float) -> float:
     """Maximise the figure with the bid accepted and the objective at most `limit`."""
     program, column = nought.program, nought.program.start["take"] + index
     slope = np.asarray((one.program.matrix - program.matrix)[:, [column]].todense()).ravel()
-    rise = one.program.cost[column] - program.cost[column]
+    slope, rise = slope / far, (one.program.cost[column] - program.cost[column]) / far
     if not (slope != 0).any():  # the figure counts in the objective alone: what is left of the limit beside the rest
         rest = _best_with(nought, index, wins=True)
         if np.isinf(rest):
@@ -155,7 +172,7 @@ def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, hi
         offset=0.0,
         matrix=sparse.csr_array(sparse.hstack([rows, sparse.csr_array(size * slope[:, None])])),
         lower=np.append(_set(program.lower, column, 1.0), 0.0),
-        upper=np.append(program.upper, highest / size),
+        upper=np.append(program.upper, min(highest, 2.0**53) / size),
         integer=np.append(program.integer, False),
         row_lower=lower,
         row_upper=upper,
@@ -173,7 +190,7 @@ def _with_figure_as_column(nought: Plan, one: Plan, index: int, limit: float, hi
                 slope > 0, (upper - activity) / slope, np.where(slope < 0, (lower - activity) / slope, np.inf)
             )
         value = min(float(room.min()), highest)
-    return float(np.floor(value + 1e-6)) if value < 2.0**53 else np.inf
+    return float(np.floor(value + 1e-6)) if value < 2.0**52 else np.inf
 
 
 def _set(values: Floats, column: int, value: float) -> Floats:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from procure_opt.constraints import Constraint
-from procure_opt.policy import Plan, Policy
+from procure_opt.policy import Plan, Policy, charged
 from procure_opt.program import Linear, Program, Rows
 from procure_opt.solvers import Limits, solve
 from procure_opt.tender import Tender
@@ -207,7 +207,7 @@ def _smallest(plan: Plan, rules: Sequence[Constraint]) -> dict[Constraint, float
         if rows.penalty is not None:
             continue
         if any(rule is chosen for chosen in rules) and rows.relax is not None:
-            eased, slack = rows.softened(f"change {number:04d}", shared=_one_figure(rows))
+            eased, slack = rows.softened(f"change {number:04d}", shared=_one_figure(rows), room=1e-6)
             total = total + slack.total().times(1 / _scale(rule))
             changes[rule] = (slack, rows)
             blocks.append(eased)
@@ -216,10 +216,14 @@ def _smallest(plan: Plan, rules: Sequence[Constraint]) -> dict[Constraint, float
     solution = solve(Program.build(total, blocks), "highs", Limits())
     if solution.x is None:
         return {}
-    amounts = {
-        rule: float(slack.total().at(solution.values)[0]) * _figure(rows) for rule, (slack, rows) in changes.items()
-    }
-    return {rule: amount for rule, amount in amounts.items() if amount > 1e-9}
+    # What the award found exceeds each rule by, not what its slack column says: that is true to the last digit.
+    values, amounts = solution.values, {}
+    for rule, (_, rows) in changes.items():
+        owed = charged(rows, values)
+        amount = float(owed.max(initial=0.0) if _one_figure(rows) else owed.sum()) * _figure(rows)
+        if amount > 1e-9:
+            amounts[rule] = amount
+    return amounts
 
 
 def _one_figure(rows: Rows) -> bool:

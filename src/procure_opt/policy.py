@@ -261,7 +261,9 @@ class Policy:
             if rows.penalty is None:
                 blocks.append(rows)
                 continue
-            soft, slack = rows.softened(f"slack {number:04d}")
+            # Where the total of a share varies without steps, charges are exact to a quarter of a money unit.
+            room = 0.25 * unit / (rows.penalty * max(len(rows), 1)) if (tender.min_fraction < 1).any() else 0.0
+            soft, slack = rows.softened(f"slack {number:04d}", room=room)
             total = total + slack.total().times(rows.penalty / unit)
             blocks.append(soft)
         program = _closed(Program.build(total, blocks), may_stay_open)

@@ -152,6 +152,15 @@ def _known(maps: Iterable[Mapping[str, Family]]) -> dict[str, Family]:
     return families
 
 
+def _whole(body: Linear) -> bool:
+    """Whether an expression is whole wherever the columns that have to be whole are."""
+    for key, block in body.terms.items():
+        used = block.indices[block.data != 0]
+        if not body.families[key].integer[used].all() or not np.equal(block.data, np.rint(block.data)).all():
+            return False
+    return bool(np.equal(body.constant, np.rint(body.constant)).all())
+
+
 def _leveled(text: str, levels: Floats) -> Labels:
     return lambda i: f"{text}{levels[i]:.6g}"
 
@@ -257,11 +266,12 @@ class Rows:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(over > 0, over / scale, 0.0)
 
-    def softened(self, key: str, *, shared: bool = False) -> tuple[Rows, Linear]:
+    def softened(self, key: str, *, shared: bool = False, room: float = 0.0) -> tuple[Rows, Linear]:
         """The rows with slack columns, one a row (or one `shared` by all), and those columns.
 
         Where the relaxation is `relax · per` the product slack · per is not linear. It is then bounded by the largest
-        `per` first, and wherever a solution pays too little the range of `per` is split at the value it takes there.
+        `per` first, and wherever a solution pays too little (by more than `room` units) the range of `per` is split at
+        the value it takes there.
         """
         count = 1 if shared else len(self)
         relax = np.zeros(len(self)) if self.relax is None else self.relax
@@ -292,7 +302,7 @@ class Rows:
         def separate(values: Mapping[str, Floats]) -> Rows | None:
             found = [more] if self.separate is not None and (more := self.separate(values)) is not None else []
             if self.per is not None:
-                found += self._split_where_underpaid(key, slack, values)
+                found += self._split_where_underpaid(key, slack, values, room)
             return Rows.stack(found) if found else None
 
         blocks = [
@@ -307,7 +317,7 @@ class Rows:
         asks = self.separate is not None or self.per is not None
         return replace(Rows.stack(blocks), separate=separate if asks else None), columns
 
-    def _split_where_underpaid(self, key: str, slack: Linear, values: Mapping[str, Floats]) -> list[Rows]:
+    def _split_where_underpaid(self, key: str, slack: Linear, values: Mapping[str, Floats], room: float) -> list[Rows]:
         """Rows that charge enough where `per` is at most so much, for some levels around the value it takes."""
         assert self.per is not None and self.relax is not None
         owed, paid, size = self.excess(values), slack.at(values), self.per.at(values)
@@ -316,14 +326,19 @@ class Rows:
         # A level has to lie above the value by what a solver can tell apart beside the largest.
         above = np.maximum(4e-9 * high, 1e-9 * np.abs(size)) + 1e-12
         near = np.maximum(1e-7, 2 * above / np.maximum(np.abs(size), 1e-12))
-        under = owed > paid + near * np.maximum(1, owed)
+        under = owed > paid + np.maximum(near * np.maximum(1, owed), room)
         for group in _equal_rows(self.per):
             if not under[group].any():
                 continue
             first = group[:1]
-            at = size[first[0]] + above[first[0]]
+            # A total in whole units is at most so much or at least one more: nothing lies between.
+            step = 1.0 if _whole(self.per.rows(first)) and above[first[0]] < 1.0 else 0.0
+            at = np.rint(size[first[0]]) if step else size[first[0]] + above[first[0]]
             levels = at * np.array([0.95, 0.99, 1.0, 1.01, 1.05, 1.2])
-            levels = levels[(levels >= low[first]) & (levels < high[first])]
+            levels = np.unique(np.floor(levels + 1e-9)) if step else levels
+            levels = levels[(levels > 0) & (levels >= low[first]) & (levels < high[first])]
+            if not len(levels):
+                continue
             count, ones = len(levels), np.ones(len(levels))
             told = f"{self.label(int(first[0]))}: the total is at most "
             split = Family(
@@ -336,16 +351,16 @@ class Rows:
             per = self.per.rows(first).repeat(count)
             label = always(f"{told}a level, or not")
             found.append(Rows.at_most(per + split.times(high[first] - levels), high[first], label))
-            found.append(Rows.at_least(per + split.times(levels - low[first]), levels, label))
+            found.append(Rows.at_least(per + split.times(levels + step - low[first]), levels + step, label))
             row, level = (grid.ravel() for grid in np.meshgrid(group, np.arange(count), indexing="ij"))
             pay = slack.rows(row).times(self.relax[row] * levels[level])
             for bound, body in ((self.upper, self.body), (-self.lower, self.body.times(-1.0))):
                 which = np.flatnonzero(np.isfinite(bound[row]))
                 if len(which):
                     side = (body.rows(row) - pay).rows(which)
-                    room = np.maximum(side.range()[1] - bound[row[which]], 0.0)
-                    charge = side + split.rows(level[which]).times(room)
-                    found.append(Rows.at_most(charge, bound[row[which]] + room, through(self.label, row[which])))
+                    over = np.maximum(side.range()[1] - bound[row[which]], 0.0)
+                    charge = side + split.rows(level[which]).times(over)
+                    found.append(Rows.at_most(charge, bound[row[which]] + over, through(self.label, row[which])))
         return found
 
 

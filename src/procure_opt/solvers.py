@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from procure_opt.program import Floats, Program, Solution, Status
 
 SMALL = 2_000  # columns up to which the integer program goes to HiGHS whole
+ROUNDS = 40  # of rows added on the way; what is then still violated shows in the award's recomputed objective
 
 
 class Progress(NamedTuple):
@@ -88,11 +89,13 @@ def solve(program: Program, solver: Any = "highs", limits: Limits | None = None)
     limits = limits or Limits()
     once = _with_highs if isinstance(solver, str) and solver == "highs" else _with_pulp(solver, limits)
     last: Floats | None = None
+    rounds = 0
     while True:
         solution = once(program, limits)
+        rounds += 1
         missing = [] if solution.x is None else program.separate(solution.x)
         # Rows violated by less than the solver can notice change nothing, and would be asked for again and again.
-        if not missing or _same(solution.x, last):
+        if not missing or _same(solution.x, last) or rounds > ROUNDS:
             return solution
         last = solution.x
         if time.monotonic() > limits.deadline:
