@@ -135,12 +135,12 @@ HEAD = [
 def main() -> None:
     """Run the sizes asked for and print, or write, a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", choices=[*SIZES, []], default=list(SIZES))
+    parser.add_argument("sizes", nargs="*", help=", ".join(SIZES))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---:|" * len(HEAD)]
-    for name in options.sizes:
+    for name in options.sizes or SIZES:
         lines.append("| " + " | ".join(row(name, options.runs)) + " |")
         print(lines[-1], flush=True)
     if options.write:

@@ -213,6 +213,21 @@ def test_the_lp_file_solves_to_the_same_cost(tmp_path: Path) -> None:
         assert units * offers.money_unit == pytest.approx(po.award(offers, policy).objective, abs=1e-6)
 
 
+ON_DEMAND = [po.MaxHHI(0.24), po.MaxHHI(0.45, penalty=1), po.MinQuality(70, penalty=1),
+             po.MaxShare(0.4, of="spend", penalty=1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ON_DEMAND, ids=["hhi", "soft hhi", "soft mean", "soft share of spend"])
+def test_rows_added_on_the_way_are_in_the_program_that_was_solved(rule: Any, tmp_path: Path) -> None:
+    offers = tender(lots("A", "B", estimate=1, in_house=50), bid("x", "X", "A", 10, quality=40),
+                    bid("y", "Y", "B", 10, quality=60), bid("z", "Z", "A", 30, quality=90))  # fmt: skip
+    policy = po.Policy([rule])
+    solved = solvers.solve(policy.plan(offers).program).program
+    assert solved_from_file(solved, tmp_path / "award.lp") == pytest.approx(
+        po.award(offers, policy).objective, abs=1e-6
+    )
+
+
 def test_the_lp_file_speaks_in_the_buyers_words(tmp_path: Path) -> None:
     RULES.plan(AWKWARD).program.write_lp(tmp_path / "award.lp")
     lines = (tmp_path / "award.lp").read_text(encoding="utf-8").splitlines()
