@@ -706,6 +706,8 @@ def _within(
 
 def _whole_units(table: str, frame: pd.DataFrame, column: str, unit: float, found: Found) -> None:
     value = frame[column].to_numpy(dtype=float)
+    if not value.any():
+        return
     nearest = _in_units(value, unit)
     off = value / unit
     off -= nearest
@@ -723,6 +725,8 @@ def _whole_units(table: str, frame: pd.DataFrame, column: str, unit: float, foun
 
 def _in_units(amounts: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
     """Amounts of money as whole numbers of the unit."""
+    if not amounts.any():  # as the fixed charges of most tenders: a look is cheaper than a division
+        return np.zeros(len(amounts))
     units = amounts / unit
     return np.rint(units, out=units)
 
