@@ -485,7 +485,7 @@ class Program:
         rows, columns = self.row_labels(), self.column_labels()
         lines = ["\\ Minimise the cost of the award. Every row and column is explained in a comment (after \\)."]
         lazy = [rows.label(0) for rows in self.row_blocks if rows.separate is not None and len(rows)]
-        lines += [f"\\ Only a relaxation: further rows are added wherever a solution breaks: {_plain(x)}" for x in lazy]
+        lines += [f"\\ Only a relaxation: rows are added where a solution breaks: {_plain(label)}" for label in lazy]
         lines += [f"\\ x{j} = {_plain(label)}" for j, label in enumerate(columns)]
         lines += ["Minimize", f" cost: {_sum(self.cost, np.arange(self.width))} + {_number(self.offset)} one"]
         lines.append("Subject To")
