@@ -479,11 +479,11 @@ class Program:
         """Write the program in LP format for an auditor, rows named in the buyer's words.
 
         LP names may hold neither spaces nor signs, so each row and column is also explained, word for word, in a
-        comment. Rules whose rows are made on the way (`Rows.separate`: HHI, charges on totals that vary) are named at the
-        head: there the file is a relaxation, and solving it may give less than the award.
+        comment. Rules whose rows are made on the way (`Rows.separate`: HHI, charges on totals that vary) are named at
+        the head: there the file is a relaxation, and solving it may give less than the award.
         """
         rows, columns = self.row_labels(), self.column_labels()
-        lines = ["\\ Minimise the cost of the award. Every row and column is explained in a comment (after \\)."]
+        lines = ["\\ Minimise the cost of the award. Each row and column is explained in a comment (after \\)."]
         lazy = [rows.label(0) for rows in self.row_blocks if rows.separate is not None and len(rows)]
         lines += [f"\\ Only a relaxation: rows are added where a solution breaks: {_plain(label)}" for label in lazy]
         lines += [f"\\ x{j} = {_plain(label)}" for j, label in enumerate(columns)]
