@@ -161,7 +161,8 @@ def test_gaps_that_are_none(gap: float) -> None:
 
 def test_progress_is_told_in_money_and_in_order() -> None:
     told: list[solvers.Progress] = []
-    award = po.award(HARD, TIGHT, time_limit=3, progress=told.append)
+    policy = po.Policy([po.MaxShare(0.055)], tie_break=None)
+    award = po.award(generated(100, 20, 30), policy, time_limit=2, progress=told.append)
     assert told
     assert [each.seconds for each in told] == sorted(each.seconds for each in told)
     found = [each for each in told if math.isfinite(each.best)]
