@@ -6,6 +6,7 @@ import itertools
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 import procure_opt as po
 import tiny
-from procure_opt import solvers
+from procure_opt import highs, search, solvers
 from procure_opt.program import Family, Floats, Linear, Program, Rows, Status
 from test_award_brute import examples
 from tiny import bid, lots, tender
@@ -289,7 +290,7 @@ def programs(draw: Any) -> Program:
 def corners(program: Program) -> Iterator[float]:
     """Objectives of all feasible points: binaries enumerated, the continuous column moved to the ends it may reach."""
     matrix = program.matrix.toarray()
-    for whole in itertools.product([0.0, 1.0], repeat=int(program.integer.sum())):
+    for whole in itertools.product(*([0.0, 1.0] if high else [0.0] for high in program.upper[program.integer])):
         x = np.append(np.array(whole), [0.0] * (program.width - len(whole)))
         if len(whole) == program.width:
             if ((matrix @ x <= program.row_upper) & (matrix @ x >= program.row_lower)).all():
@@ -308,10 +309,10 @@ def corners(program: Program) -> Iterator[float]:
 
 @examples(60)
 @given(programs())
-def test_price_and_fix_finds_what_enumeration_finds(program: Program) -> None:
+def test_the_search_finds_what_enumeration_finds(program: Program) -> None:
     lowest = min(corners(program), default=None)
-    for small in (2, 2_000):
-        with patch.object(solvers, "SMALL", small):
+    for work in (0, search.WORK):  # left to HiGHS at once, or branched upon here
+        with patch.object(search, "WORK", work):
             found = solvers.solve(program)
         if lowest is None:
             assert found.status is Status.INFEASIBLE
@@ -323,21 +324,44 @@ def test_price_and_fix_finds_what_enumeration_finds(program: Program) -> None:
 
 
 @examples(60)
+@given(programs(), st.data())
+def test_a_session_solves_each_program_for_itself(program: Program, data: Any) -> None:
+    """Other costs, bounds and offsets, sides of rows; a ceiling lets through what costs exactly that."""
+    session, width = solvers.Session(program), program.width
+    for _ in range(4):
+        cost = np.array([data.draw(st.integers(-4, 9)) for _ in range(width)], dtype=float)
+        upper = program.upper * np.array([data.draw(st.sampled_from([0, 1, 1])) for _ in range(width)])
+        changed = replace(program, cost=cost, upper=upper, offset=float(data.draw(st.integers(-5, 5))))
+        if data.draw(st.booleans()):
+            changed = replace(changed, row_upper=program.row_upper + 1)
+        lowest = min(corners(changed), default=None)
+        found = session.solve(changed, solvers.Limits())
+        if lowest is None:
+            assert found.status is Status.INFEASIBLE
+            continue
+        assert found.objective == pytest.approx(lowest, abs=1e-6)
+        assert found.bound <= lowest + 1e-6
+        within = session.solve(changed, solvers.Limits(), lowest + 1e-7)
+        assert within.objective == pytest.approx(lowest, abs=1e-6)
+        assert session.solve(changed, solvers.Limits(), lowest - 0.5).x is None or not program.integer.all()
+
+
+@examples(60)
 @given(programs(), st.lists(st.floats(-20, 20), min_size=4, max_size=4))
 def test_the_dual_bound_holds_for_any_multipliers(program: Program, multipliers: list[float]) -> None:
     duals: Floats = np.array(multipliers[: len(program.row_lower)])
     # A multiplier may push only against a bound that the row has.
     duals = np.where((duals > 0) & np.isinf(program.row_lower), 0.0, duals)
     duals = np.where((duals < 0) & np.isinf(program.row_upper), 0.0, duals)
-    bound = solvers._dual_bound(program, duals, program.cost - program.matrix.T @ duals)
+    bound = highs.dual_bound(program, duals, program.cost - program.matrix.T @ duals)
     assert bound <= min(corners(program), default=math.inf) + 1e-9
 
 
 @pytest.mark.parametrize(
     "policy", [CAPPED, po.Policy([po.MaxLots(6), po.MinWinners(4)]), po.Policy()], ids=["a cap", "counts", "none"]
 )
-def test_price_and_fix_awards_the_same(policy: po.Policy) -> None:
-    with patch.object(solvers, "SMALL", 5):
+def test_tree_and_highs_award_the_same(policy: po.Policy) -> None:
+    with patch.object(search, "WORK", 0):
         fixed = po.award(EASY, policy)
     award = po.award(EASY, policy)
     assert (fixed.status, fixed.cost, fixed.tied) == (award.status, award.cost, award.tied)
@@ -345,12 +369,12 @@ def test_price_and_fix_awards_the_same(policy: po.Policy) -> None:
 
 
 @examples(15)
-@given(tiny.tables(prices=st.integers(99_999_999_990, 100_000_000_005)), st.sampled_from([1, 2_000]))
-def test_a_cent_in_a_thousand_million_counts(tables: Any, small: int) -> None:
+@given(tiny.tables(prices=st.integers(99_999_999_990, 100_000_000_005)), st.sampled_from([0, search.WORK]))
+def test_a_cent_in_a_thousand_million_counts(tables: Any, work: int) -> None:
     lowest, sets = tiny.best_awards(*tables)
     if lowest is None:
         return
-    with patch.object(solvers, "SMALL", small):
+    with patch.object(search, "WORK", work):
         award = po.award(tender(tables[0], *tables[1]))
     assert award.cost == lowest
     assert set(award.tied or ()) == frozenset.union(*sets) - frozenset.intersection(*sets)

@@ -33,6 +33,7 @@ from procure_opt.diagnose import (
 )
 from procure_opt.infeasible import Infeasible
 from procure_opt.ledger import Ledger
+from procure_opt.payments import Payments, pay
 from procure_opt.policy import (
     BestScore,
     DrawLots,
@@ -72,6 +73,7 @@ __all__ = [
     "MinShare",
     "MinWinners",
     "OutOfTime",
+    "Payments",
     "Policy",
     "QualityAdjusted",
     "Refuse",
@@ -87,6 +89,7 @@ __all__ = [
     "check",
     "frontier",
     "near_ties",
+    "pay",
     "price_of_constraints",
     "price_to_win",
     "read_policy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from procure_opt.infeasible import Infeasible, failed
 from procure_opt.measures import inside, kept_cost, spend
 from procure_opt.policy import Announcement, BestScore, Plan, Policy, announce, charged
 from procure_opt.program import Floats, Solution, Status
+from procure_opt.proof import Case, allowance, proof_of
 from procure_opt.solvers import Limits, Report, solve
 from procure_opt.tender import Schedule, Tender
-from procure_opt.ties import choose, cut_off, differing, settled, tolerance
+from procure_opt.ties import choose, cut_off, differing, settled
 
 
 class OutOfTime(Exception):
@@ -72,6 +74,19 @@ class Award:
     tied: tuple[str, ...] | None
     tender: Tender
     policy: Policy
+
+    @cached_property
+    def multipliers(self) -> tuple[Case, ...] | None:
+        """The proof in exact arithmetic, from which `proof.recompute` gives the bound; None if none was found.
+
+        Looked for when first asked for, by linear programs of its own.
+        """
+        return proof_of(self)
+
+    @property
+    def proof(self) -> str:
+        """How it is known that no award is better: "exact", by the multipliers, or "solver", by its word."""
+        return "solver" if self.multipliers is None else "exact"
 
     def __repr__(self) -> str:
         parts = [f"{self.status}, cost {self.cost:,.2f}", f"{len(self.bids)} bids of {len(self.by_bidder)} bidders"]
@@ -163,9 +178,7 @@ def prove(plan: Plan, solver: Any, limits: Limits) -> Solution:
         # What the solver offered exists only within its tolerance: no award.
         program = found.program.extended([cut_off(found)])
     exact = replace(exact, objective=plan.objective(exact.values))
-    room = tolerance(plan, exact.objective)
-    unit = 1.0 if plan.in_money else 1e-7 * max(1.0, abs(exact.objective))
-    proven = exact.objective - exact.bound < max(unit, room) and not limits.gap
+    proven = exact.objective - exact.bound < allowance(plan, exact.objective) and not limits.gap
     return replace(exact, status=Status.OPTIMAL if proven else Status.FEASIBLE)
 
 

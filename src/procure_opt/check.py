@@ -1,7 +1,8 @@
 """An award checked again from the bids, by code that shares nothing with the program that found it.
 
 Every accepted bid is taken apart into its lots; quantities, prices, discounts, costs, shares and every constraint are
-added up again from those parts. Nothing the award says of itself is believed.
+added up again from those parts. Nothing the award says of itself is believed. Payments are checked in
+`check_payments.py`, by a search that judges every award it meets by what stands here.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from procure_opt.check_payments import check_payments
 from procure_opt.tender import Tender
 
 if TYPE_CHECKING:
     from procure_opt.award import Award
+    from procure_opt.payments import Payments
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -62,7 +65,7 @@ class NotChecked(Exception):
 Twin = Callable[["Facts", Any, Mask, str], Iterable[Excess]]
 
 
-def check(award: Award) -> list[Violation]:
+def check(done: Award | Payments) -> list[Violation]:
     """Every rule an award breaks and every number in it that is wrong; an empty list if there is none.
 
     The bids are walked one by one: they stand in the tender, once, unchanged, at an admissible fraction, and exclude
@@ -74,12 +77,16 @@ def check(award: Award) -> list[Violation]:
     constraint of the policy is held against its twin in `TWINS`. What soft constraints charge must be what the award
     declares; what it declares is no violation.
 
+    Of payments the award is checked, and every amount: who is paid, at least the net price, and what the rule claims,
+    against the awards that a search of its own finds without a winner, and against every coalition of the others.
+
     Args:
-        award: An award, also one changed by hand.
+        done: An award or payments, also changed by hand.
 
     Returns:
         Violations, each with `rule`, `where`, `amount` and `message`; `str` of one is a sentence. A constraint without
-        a twin, or one too large for its twin, is listed as "not independently checked", with a NaN amount.
+        a twin, or one too large for its twin, is listed as "not independently checked", with a NaN amount; so are
+        payments from divisible bids, or from too many awards to search.
 
     >>> import procure_opt as po
     >>> tender = po.Tender([{"lot": "A"}], [{"bid": "b1", "bidder": "X", "lots": "A", "price": 7},
@@ -91,8 +98,13 @@ def check(award: Award) -> list[Violation]:
     >>> print(po.check(dataclasses.replace(award, cost=6.0))[0])
     cost: it is 7, the award says 6
     """
-    facts = Facts.of(award)
-    return [*facts.problems, *_coverage(facts), *_constraints(facts), *_numbers(facts)]
+    # An award is told from payments by what it has: both classes stand above this module.
+    payments: Any = done if hasattr(done, "amounts") else None
+    facts = Facts.of(done if payments is None else payments.award)
+    found = [*facts.problems, *_coverage(facts), *_constraints(facts), *_numbers(facts)]
+    if payments is not None:
+        found += (Violation(*wrong) for wrong in check_payments(facts, payments))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +134,12 @@ class Facts:
         facts = Facts(award, tender, bid, fraction, own, np.zeros(len(own)), ())
         left = _unawarded(facts, problems)
         return Facts(award, tender, bid, fraction, own, left, tuple(problems))
+
+    def other(self, bid: Places, own: Floats, left: Floats) -> Facts:
+        """Another award of the same tender under the same policy: these bids as a whole, these parts of lots."""
+        other = Facts(self.award, self.tender, bid, np.ones(len(bid)), own, left, ())
+        other.__dict__["_entities"] = self._entities  # of the tender alone
+        return other
 
     # ---- the parts of the accepted bids -------------------------------------------------------------------
 
@@ -273,6 +291,14 @@ class Facts:
         total = self.total(rule, lots)
         return names, amount / total if total != 0 else amount * 0.0
 
+    def room(self, rule: Any) -> tuple[Floats, Floats]:
+        """The capacity of each entity, its bidders' together, and of each consortium by itself; NaN is no bound."""
+        room = self.tender.bidders[rule.column].to_numpy(dtype=float)
+        alone = _texts(self.tender.bidders["members"]) == ""
+        theirs = (self.entities(rule.per)[1] > 0).astype(float)
+        together = theirs @ np.where(alone, room, 0.0)
+        return np.where(theirs @ alone.astype(float) > 0, together, np.nan), np.where(alone, np.nan, room)
+
     def touching(self, lots: Mask) -> Mask:
         """Which accepted bids have a part in these lots."""
         return self.sum(lots[self.lot].astype(float)) > 0
@@ -293,9 +319,13 @@ class Facts:
         both = np.unique(theirs.row.astype(np.intp) * len(lots) + lot[theirs.col])
         return names, np.bincount(both // len(lots), minlength=len(names)).astype(float)
 
+    def incumbents(self, column: str) -> NDArray[np.object_]:
+        """Who holds each lot now, "" where nobody does."""
+        return _texts(self.tender.lots[column])
+
     def switches(self, column: str, lots: Mask) -> Mask:
         """Lots of the scope whose incumbent does not hold all of them; in-house and unawarded are switches."""
-        incumbent = _texts(self.tender.lots[column])
+        incumbent = self.incumbents(column)
         same = self.tender.bidder_names[self.bidder[self.at]] == incumbent[self.lot]
         held = np.bincount(self.lot[same], weights=self.part[same], minlength=len(lots))
         return np.asarray(lots & (incumbent != "") & (held < 1 - RELATIVE))
@@ -305,7 +335,17 @@ class Facts:
     @cached_property
     def verdicts(self) -> tuple[tuple[Any, tuple[Excess, ...], str], ...]:
         """Each constraint, where it is exceeded, and why it could not be checked ("" if it was)."""
-        return tuple((rule, *_verdict(self, rule)) for rule in self.award.policy.constraints)
+        return tuple((rule, *self.verdict(rule)) for rule in self.award.policy.constraints)
+
+    def verdict(self, rule: Any) -> tuple[tuple[Excess, ...], str]:
+        """Where a constraint is exceeded, and why it could not be checked ("" if it was)."""
+        twin = TWINS.get(type(rule).__name__)
+        if twin is None:
+            return (), ": there is no twin of it"
+        try:
+            return tuple(_everywhere(self, rule, twin)), ""
+        except NotChecked as reason:
+            return (), f": {reason}"
 
     def declared(self, rule: Any) -> dict[str, float]:
         """Amount and charge that the award declares for a soft constraint (one of several, if they are equal)."""
@@ -324,6 +364,100 @@ class Facts:
     def excess(found: tuple[Excess, ...]) -> float:
         """The amounts added up, except infinite ones: what no money mends is a violation also of a soft rule."""
         return sum(excess.amount for excess in found if not math.isinf(excess.amount))
+
+    @cached_property
+    def aim(self) -> float | None:
+        """What was minimised, charges of soft constraints left out, in units; None of an objective not known here.
+
+        LowestCost: Σ (1 − deduction) · net + in-house + ledger. QualityAdjusted: less Σ value · quality of what is let
+        and of what is done in-house. BestScore: −Σ score · estimate · part / Σ estimate, in points.
+        """
+        tender, goal = self.tender, self.award.policy.objective
+        kind = type(goal).__name__
+        if kind == "BestScore":
+            weight = self.amount("estimate", self.every_lot) / tender.estimate.sum()
+            return -float((np.asarray(goal.scoring(tender))[self.bid] * weight).sum())
+        if kind not in ("LowestCost", "QualityAdjusted"):
+            return None
+        rate = 1 - tender.bidders["deduction"].to_numpy(dtype=float)
+        aim = float((rate[self.bidder] * self.net).sum()) + self.in_house_cost(self.every_lot) + self.ledger
+        if kind == "QualityAdjusted":
+            worth, home = self.worth
+            points = tender.quality[self.bid][self.at] * self.part
+            aim -= float((worth[self.lot] * points).sum() + (home * self.own).sum())
+        return aim
+
+    @cached_property
+    def rate(self) -> Floats:
+        """What a unit of net price counts for in the objective, by bidder: 1 − deduction + adaptation."""
+        tender, ledger = self.tender, self.award.policy.ledger
+        every = np.arange(len(tender.bidder_names))
+        adaptation = 0.0 if ledger is None else self.figure(ledger.adaptation, (tender.bidders, every))
+        return np.asarray(1 - tender.bidders["deduction"].to_numpy(dtype=float) + adaptation)
+
+    @cached_property
+    def worth(self) -> tuple[Floats, Floats]:
+        """With QualityAdjusted what a quality point is worth on each lot, and what all of doing it in-house is."""
+        tender, value = self.tender, self.award.policy.objective.value
+        worth = _of_lots(tender, value if isinstance(value, str) else "lots") / tender.money_unit
+        worth = worth if isinstance(value, str) else worth * value
+        return worth, worth * np.nan_to_num(tender.lots["in_house_quality"].to_numpy(dtype=float))
+
+    @cached_property
+    def ledger(self) -> float:
+        """Transaction costs in money units: each figure a number or a column."""
+        ledger, tender = self.award.policy.ledger, self.tender
+        if ledger is None:
+            return 0.0
+        bids, bidders, lots = tender.bids, tender.bidders, tender.lots
+        every_bid, every_lot = np.arange(len(bids)), np.arange(len(lots))
+        total = self.figure(ledger.per_bid_evaluated, (bids, every_bid), (bidders, tender.bidder_of)).sum()
+        total += self.figure(ledger.per_contract, (bids, self.bid), (bidders, self.bidder)).sum()
+        total += self.figure(ledger.per_supplier, (bidders, np.unique(self.bidder))).sum()
+        if ledger.per_switch:
+            gone = np.flatnonzero(self.switches(ledger.incumbent, self.every_lot))
+            total += self.figure(ledger.per_switch, (lots, gone)).sum()
+        let = np.bincount(self.lot, weights=self.part, minlength=len(lots))
+        total += (self.figure(ledger.monitoring, (lots, every_lot)) * let).sum()
+        adaptation = self.figure(ledger.adaptation, (bidders, self.bidder)) * self.net
+        return float(total / tender.money_unit + adaptation.sum())
+
+    def outcome(self) -> tuple[float, str]:
+        """The objective with all charges, in money units, infinite if a hard rule is broken; or why nobody can say."""
+        if self.aim is None:
+            return math.nan, f"{type(self.award.policy.objective).__name__} is not known here"
+        total = self.aim
+        for rule in self.award.policy.constraints:
+            found, unchecked = self.verdict(rule)
+            if unchecked:
+                return math.nan, f"{type(rule).__name__} cannot be{unchecked}"
+            penalty = getattr(rule, "penalty", None)
+            if any(penalty is None or math.isinf(excess.amount) for excess in found):
+                return math.inf, ""
+            total += self.excess(found) * float(penalty or 0.0) / self.tender.money_unit
+        return total, ""
+
+    @staticmethod
+    def figure(value: float | str, *tables: tuple[pd.DataFrame, Any]) -> Floats:
+        """A figure of the ledger, a number or a column, for each row asked for, from the first table that has it."""
+        for table, rows in tables:
+            if not isinstance(value, str):
+                return np.full(len(rows), float(value))
+            if value in table.columns:
+                return np.asarray(table[value].to_numpy(dtype=float)[rows])
+        raise ValueError(f"Ledger: there is no column {value!r}")
+
+    def scopes(self, rule: Any) -> Iterator[tuple[Mask, str, str]]:
+        """The lots of every scope of a rule; with `each` its value, and how to call it."""
+        lots = self.tender.scope(getattr(rule, "lots", None))
+        each = getattr(rule, "each", None)
+        if each is None:
+            yield lots, "", ""
+            return
+        values = self.tender.lots[each]
+        for value in values[lots].unique():
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            yield lots & (values == value).to_numpy(), text, f"{each} {text}"
 
     def money(self, units: float) -> float:
         """The tolerance on an amount of money units."""
@@ -514,28 +648,11 @@ def _constraints(facts: Facts) -> Iterator[Violation]:
                 yield Violation(name, where, amount - declared, message)
 
 
-def _verdict(facts: Facts, rule: Any) -> tuple[tuple[Excess, ...], str]:
-    twin = TWINS.get(type(rule).__name__)
-    if twin is None:
-        return (), ": there is no twin of it"
-    try:
-        return tuple(_everywhere(facts, rule, twin)), ""
-    except NotChecked as reason:
-        return (), f": {reason}"
-
-
 def _everywhere(facts: Facts, rule: Any, twin: Twin) -> Iterator[Excess]:
     """What a twin finds in every scope of a rule."""
-    lots = facts.tender.scope(getattr(rule, "lots", None))
-    each = getattr(rule, "each", None)
-    if each is None:
-        yield from twin(facts, rule, lots, "")
-        return
-    values = facts.tender.lots[each]
-    for value in values[lots].unique():
-        text = f"{value:g}" if isinstance(value, float) else str(value)
-        for where, amount, message in twin(facts, rule, lots & (values == value).to_numpy(), text):
-            yield Excess(", ".join(filter(None, [where, f"{each} {text}"])), amount, message)
+    for lots, value, name in facts.scopes(rule):
+        for where, amount, message in twin(facts, rule, lots, value):
+            yield Excess(", ".join(filter(None, [where, name])), amount, message)
 
 
 def _budget(facts: Facts, rule: Any, lots: Mask, value: str) -> Iterator[Excess]:
@@ -651,20 +768,13 @@ def _min_award(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
 
 def _capacity(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
     """Σ quantity ≤ the room of the entity's bidders together; a consortium has its own; a blank is no bound."""
-    room = facts.tender.bidders[rule.column].to_numpy(dtype=float)
-    alone = _texts(facts.tender.bidders["members"]) == ""
     names, weight = facts.entities(rule.per)
-    units = weight @ facts.won("demand", lots)
-    for g in np.flatnonzero(units > 0):
-        row = weight[[g]].tocoo()
-        theirs = room[row.col[(row.data > 0) & alone[row.col]]]
-        limit = float(theirs.sum()) if len(theirs) else math.nan
-        if units[g] > limit + RELATIVE * max(1.0, limit):
-            yield Excess(str(names[g]), units[g] - limit, f"{units[g]:.9g} units, there is room for {limit:.9g}")
     own = facts.won("demand", lots)
-    for b in np.flatnonzero(~alone & (own > room + RELATIVE * np.maximum(1.0, room))):
-        message = f"{own[b]:.9g} units, there is room for {room[b]:.9g}"
-        yield Excess(str(facts.tender.bidder_names[b]), float(own[b] - room[b]), message)
+    together, alone = facts.room(rule)
+    for who, units, room in ((names, weight @ own, together), (facts.tender.bidder_names, own, alone)):
+        for g in np.flatnonzero(units > room + RELATIVE * np.maximum(1.0, room)):
+            message = f"{units[g]:.9g} units, there is room for {room[g]:.9g}"
+            yield Excess(str(who[g]), float(units[g] - room[g]), message)
 
 
 def _separate(facts: Facts, rule: Any, lots: Mask, _: str) -> Iterator[Excess]:
@@ -844,10 +954,9 @@ def _numbers(facts: Facts) -> Iterator[Violation]:
         if name in place:
             yield from money("net price", f"bid {name}", said, float(facts.net[place[name]]))
     yield from money("price", "", award.price, price)
-    ledger = _ledger(facts)
-    yield from money("ledger", "", award.ledger, ledger)
-    yield from money("cost", "", award.cost, price + own + ledger)
-    yield from _objective(facts, own, ledger)
+    yield from money("ledger", "", award.ledger, facts.ledger)
+    yield from money("cost", "", award.cost, price + own + facts.ledger)
+    yield from _objective(facts)
     strangers = sorted(set(award.tied or ()) - set(tender.bid_names))
     if strangers:
         yield Violation("tied", "", math.nan, f"there is no valid bid {_some(strangers)}")
@@ -874,35 +983,17 @@ def _numbers(facts: Facts) -> Iterator[Violation]:
     yield from plain("hhi", "", award.hhi, float((shares**2).sum()))
 
 
-def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
-    """What was minimised, charges of soft constraints included; its bound; and what "optimal" claims.
-
-    LowestCost: Σ (1 − deduction) · net + in-house + ledger. QualityAdjusted: less Σ value · quality of what is let and
-    of what is done in-house. BestScore: −Σ score · estimate · part / Σ estimate, in points. Charges come on top.
-    """
-    award, tender = facts.award, facts.tender
-    goal = award.policy.objective
-    kind = type(goal).__name__
-    unit = 1.0 if kind == "BestScore" else tender.money_unit
-    charges = sum(facts.charge(rule, found, unchecked) for rule, found, unchecked in facts.verdicts) / unit
-    if kind == "BestScore":
-        weight = facts.amount("estimate", facts.every_lot) / tender.estimate.sum()
-        score = float((np.asarray(goal.scoring(tender))[facts.bid] * weight).sum())
-        if not abs(award.score - score) <= RELATIVE * max(1.0, abs(score)):
-            yield Violation("score", "", award.score - score, f"it is {score:.12g}, the award says {award.score:.12g}")
-        aim = -score
-    elif kind in ("LowestCost", "QualityAdjusted"):
-        rate = 1 - tender.bidders["deduction"].to_numpy(dtype=float)
-        aim = float((rate[facts.bidder] * facts.net).sum()) + own + ledger
-        if kind == "QualityAdjusted":
-            worth = _of_lots(tender, goal.value if isinstance(goal.value, str) else "lots")
-            worth = worth if isinstance(goal.value, str) else worth * goal.value
-            points = tender.quality[facts.bid][facts.at] * facts.part
-            at_home = np.nan_to_num(tender.lots["in_house_quality"].to_numpy(dtype=float)) * facts.own
-            aim -= float((worth[facts.lot] * points).sum() + (worth * at_home).sum()) / unit
-    else:
+def _objective(facts: Facts) -> Iterator[Violation]:
+    """What was minimised, charges of soft constraints on top; its bound; and what "optimal" claims."""
+    award = facts.award
+    kind = type(award.policy.objective).__name__
+    aim, unit = facts.aim, 1.0 if kind == "BestScore" else facts.tender.money_unit
+    if aim is None:
         yield Violation("objective", "", math.nan, f"not independently checked: {kind} is not known here")
         return
+    if kind == "BestScore" and not abs(award.score + aim) <= RELATIVE * max(1.0, abs(aim)):
+        yield Violation("score", "", award.score + aim, f"it is {-aim:.12g}, the award says {award.score:.12g}")
+    charges = sum(facts.charge(rule, found, unchecked) for rule, found, unchecked in facts.verdicts) / unit
     true = aim + charges
     slack = facts.money(true) if kind != "BestScore" else RELATIVE * max(1.0, abs(true))
     said, bound = award.objective / unit, award.bound / unit
@@ -916,34 +1007,6 @@ def _objective(facts: Facts, own: float, ledger: float) -> Iterator[Violation]:
     if award.status == "optimal" and not true - bound < room:
         message = f"the objective is {true * unit:.15g}, the bound {award.bound:.15g}: that proves no optimum"
         yield Violation("status", "", (true - bound) * unit, message)
-
-
-def _ledger(facts: Facts) -> float:
-    """Transaction costs in money units: each figure a number or a column."""
-    ledger, tender = facts.award.policy.ledger, facts.tender
-    if ledger is None:
-        return 0.0
-
-    def figure(value: float | str, *tables: tuple[pd.DataFrame, Any]) -> Floats:
-        """The figure for each row asked for, from the first table that has the column."""
-        for table, rows in tables:
-            if not isinstance(value, str):
-                return np.full(len(rows), float(value))
-            if value in table.columns:
-                return np.asarray(table[value].to_numpy(dtype=float)[rows])
-        raise ValueError(f"Ledger: there is no column {value!r}")
-
-    bids, bidders, lots = tender.bids, tender.bidders, tender.lots
-    every_bid, every_lot = np.arange(len(bids)), np.arange(len(lots))
-    total = figure(ledger.per_bid_evaluated, (bids, every_bid), (bidders, tender.bidder_of)).sum()
-    total += figure(ledger.per_contract, (bids, facts.bid), (bidders, facts.bidder)).sum()
-    total += figure(ledger.per_supplier, (bidders, np.unique(facts.bidder))).sum()
-    if ledger.per_switch:
-        gone = np.flatnonzero(facts.switches(ledger.incumbent, facts.every_lot))
-        total += figure(ledger.per_switch, (lots, gone)).sum()
-    let = np.bincount(facts.lot, weights=facts.part, minlength=len(lots))
-    total += (figure(ledger.monitoring, (lots, every_lot)) * let).sum()
-    return float(total / tender.money_unit + (figure(ledger.adaptation, (bidders, facts.bidder)) * facts.net).sum())
 
 
 # A twin finds where a constraint is exceeded, and by how much. Every constraint of the catalogue has one.

@@ -14,9 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from procure_opt.award import Award, OutOfTime, award
-from procure_opt.check import check
+from procure_opt.check import Violation, check
 from procure_opt.diagnose import price_of_constraints
 from procure_opt.infeasible import Infeasible
+from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
 from procure_opt.tables import read_policy, read_tender, write_csv
 from procure_opt.tender import BadTable
@@ -43,6 +44,8 @@ def award_command(
     gap: Annotated[float, typer.Option(help="Stop within this share of the optimum; 0 = proven optimal.")] = 0.0,
     announced: Annotated[str | None, typer.Option(help="The hash announced before opening.")] = None,
     lp: Annotated[Path | None, typer.Option(help="Write the program as an LP file for the auditor.")] = None,
+    rule: Annotated[str | None, typer.Option("--pay", help=f"Payment rule: {', '.join(CATALOGUE)}.")] = None,
+    by: Annotated[str, typer.Option(help="Who acts as one in payments: bidder, or owner.")] = "bidder",
 ) -> None:
     """Award a tender: print the award, the winners' shares, what binds and what it costs; write award.csv."""
     tender, rules = read_tender(source), _policy(source, policy)
@@ -51,9 +54,13 @@ def award_command(
     decided = award(
         tender, rules, solver=solver, time_limit=time_limit, gap=gap, announced=announced, progress=sys.stderr.isatty()
     )
-    show(decided)
+    show(decided, None if rule == "pay_as_bid" else rule, by)
     folder = Path.cwd() if to is None else to
     written = write(decided, folder)
+    if rule is not None:
+        payments = pay(decided, rule, by=by)  # type: ignore[arg-type]
+        show_payments(payments)
+        written += write_payments(payments, folder)
     out.print(f"Written to {escape(str(folder))}: {', '.join(written)}", soft_wrap=True)
 
 
@@ -73,8 +80,8 @@ def _policy(source: Path, policy: Path | None) -> Policy:
     return Policy() if source.suffix == ".xlsx" else read_policy(source)
 
 
-def show(decided: Award) -> None:
-    """Print an award."""
+def show(decided: Award, rule: str | None = None, by: str = "bidder") -> None:
+    """Print an award; with a payment rule also what each constraint costs in payments."""
     tender, currency = decided.tender, f" {decided.tender.currency}" if decided.tender.currency else ""
     out.print(
         f"[bold]{escape(tender.name)}[/bold]: {decided.status}, cost {decided.cost:,.2f}{currency}", soft_wrap=True
@@ -99,9 +106,29 @@ def show(decided: Award) -> None:
     if len(aside):
         _print("Bids set aside", aside[["bid", "bidder", "lots", "reason"]])
     if decided.policy.constraints and decided.status == "optimal":
-        priced = price_of_constraints(decided)
-        _print("What each rule costs", priced[["constraint", "costs", "binds"]])
-    found = check(decided)
+        priced = price_of_constraints(decided, rule, by=by)  # type: ignore[arg-type]
+        columns = ["constraint", "costs", "binds", "costs_in_payments"]
+        _print("What each rule costs", priced[[column for column in columns if column in priced]])
+    _print_check(check(decided))
+
+
+def show_payments(payments: Payments) -> None:
+    """Print payments: what each winner is paid beside its price, and what there is to know of them."""
+    table = pd.DataFrame({payments.by: payments.amounts.index, "paid": payments.amounts.to_numpy()})
+    if payments.by == "bidder":
+        table.insert(1, "price", payments.award.by_bidder["price"].reindex(payments.amounts.index).to_numpy())
+    _print(f"Payments by {payments.rule.name}", table)
+    out.print(f"Total: {_shown(payments.total)}")
+    if payments.pivotal:
+        out.print(f"Without {escape(', '.join(payments.pivotal))} there is no award; give the lots an in-house cost.")
+    for reason in payments.why_not:
+        out.print(f"Truthful bids may not be best: {escape(reason)}.", soft_wrap=True)
+    for over in payments.over_budget:
+        out.print(f"{escape(over.budget)} is kept by the prices, but the payments come to {over.paid:,.2f}.")
+    _print_check(check(payments))
+
+
+def _print_check(found: list[Violation]) -> None:
     out.print("Checked by other code: nothing found." if not found else "[bold]Checked by other code:[/bold]")
     for violation in found:
         out.print(f"  {escape(str(violation))}", soft_wrap=True)
@@ -143,6 +170,12 @@ def write(decided: Award, folder: Path) -> list[str]:
             write_csv(frame, folder / name)
             written.append(name)
     return written
+
+
+def write_payments(payments: Payments, folder: Path) -> list[str]:
+    """Write payments.csv."""
+    write_csv(payments.amounts.rename_axis(payments.by).reset_index(), folder / "payments.csv")
+    return ["payments.csv"]
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ To add one: write a frozen dataclass with `lots`, `each` and `penalty` whose `__
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
@@ -35,7 +35,7 @@ from procure_opt.measures import (
     unawarded,
     wins,
 )
-from procure_opt.program import Family, Floats, Linear, Rows, always
+from procure_opt.program import Columns, Family, Floats, Linear, Rows, always
 from procure_opt.tender import Filter, Tender, as_written
 
 T = TypeVar("T")
@@ -128,9 +128,10 @@ def scopes(tender: Tender, lots: Filter, each: str | None) -> Iterator[tuple[str
     blank = tender.lot_names[mask & (value.isna() | (value == "")).to_numpy()]
     if len(blank):
         raise ValueError(f"each={each!r} needs a value for every lot in scope; it is blank for {', '.join(blank[:8])}")
-    for one in value[mask].unique():
+    code, values = pd.factorize(value.where(mask))
+    for number, one in enumerate(values):
         name = as_written(one)
-        yield f"{text} with {each} {name}", mask & (value == one).to_numpy(), name
+        yield f"{text} with {each} {name}", code == number, name
 
 
 def _filter_text(lots: Filter) -> str:
@@ -252,12 +253,12 @@ class AttributeBound:
         return _over_scopes(self, tender, rows)
 
     def _one_side(self, tender: Tender, text: str, scope: Mask, sign: float, bound: float) -> Rows:
-        touch = touching(tender, scope)
-        short = sign * (bound - rated(tender, self.column, touch))
+        bids = touching(tender, scope)
+        short = sign * (bound - rated(tender, self.column, bids))
         side = "at least" if sign > 0 else "at most"
         if self.across == "bid":
-            bids = np.flatnonzero(touch & (short > 0))
-            body = accept(tender).rows(bids).times(short[bids])
+            bids, short = bids[short > 0], short[short > 0]
+            body = accept(tender, bids).times(short)
             return Rows.at_most(
                 body,
                 0.0,
@@ -265,10 +266,10 @@ class AttributeBound:
                 unit=self.unit,
                 relax=np.ones(len(bids)),
             )
-        weight = tender.part @ known(tender, "estimate", scope)
-        let = take(tender).under(weight)
+        weight = tender.part[bids] @ known(tender, "estimate", scope)
+        let = take(tender, bids).under(weight)
         return Rows.at_most(
-            take(tender).under(np.where(touch, weight * short, 0.0)),
+            take(tender, bids).under(weight * short),
             0.0,
             lambda _: f"mean {self.column} {side} {bound:g}{text}",
             unit=self.unit,
@@ -343,7 +344,7 @@ class MaxShare:
         _number("MaxShare", "share", self.share, 0, 1)
 
     def __call__(self, tender: Tender) -> Rows:
-        """Rows, one an entity with bids, for each scope."""
+        """Rows, one a contender, for each scope."""
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
             m = measure(tender, self.of, scope, self.per, base=self.base, existing=self.existing)
@@ -398,8 +399,7 @@ class MinShare:
         def rows(text: str, scope: Mask, value: str) -> Rows:
             # Contract partners, each once: a consortium is chosen by its own row.
             m = measure(tender, self.of, scope, "bidder", base=self.base, existing=self.existing, winners=True)
-            order = pd.Index(m.names).get_indexer(pd.Index(tender.bidder_names[chosen]))
-            body = m.total.times(self.share) - m.amount.rows(order).total()
+            body = m.total.times(self.share) - m.amount.rows(np.flatnonzero(chosen[m.who])).total()
             label = f"MinShare {_percent(self.share)} of {self.of} for {who}{text}"
             return _of_total(body, m.total, always(label))
 
@@ -431,16 +431,12 @@ class MaxLots:
         _count("MaxLots", "n", self.n)
 
     def __call__(self, tender: Tender) -> Rows:
-        """Rows, one an entity, for each scope."""
+        """Rows, one a contender, for each scope."""
+        already = 0.0 if self.existing is None else holdings(tender, self.existing)
+        whole = bool(np.equal(already, np.rint(already)).all())
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            names, held = lots_held(tender, scope, self.per)
-            whole = True
-            if self.existing is not None:
-                already = holdings(tender, self.existing)
-                _, weight = tender.groups(self.per)
-                held = held + Linear.fixed((weight.T > 0).astype(float) @ already)  # lots count in full for each member
-                whole = bool(np.equal(already, np.rint(already)).all())
+            (_, names, *_), held = lots_held(tender, scope, self.per, existing=self.existing)
             label, one = f"MaxLots {self.n}{text}", np.ones(len(names))
             return Rows.at_most(
                 held, float(self.n), lambda g: f"{label}: {names[g]}", unit="lot", relax=one, whole=whole
@@ -570,7 +566,12 @@ class MaxHHI:
                 return Rows.at_least(body, 0.0, lambda i: f"{label}: tangent for {m.names[who[i]]}")
 
             first = [tangents(np.arange(count), np.full(count, t)) for t in (0.1, 0.2, 0.4, 0.7, 1.0)]
-            square = Family(key, bare.lower, bare.upper, bare.integer, bare.label, tuple(first))()
+
+            def implied(values: Columns) -> Floats:
+                of = total.at(values)
+                return np.where(of > 0, amount.at(values) ** 2 / np.where(of > 0, of, 1.0), 0.0)
+
+            square = replace(bare, links=tuple(first), implied=implied)()
 
             def separate(values: Mapping[str, Floats]) -> Rows | None:
                 whole = float(total.at(values)[0])
@@ -611,10 +612,10 @@ class MinAward:
         _number("MinAward", "amount", self.amount, 0)
 
     def __call__(self, tender: Tender) -> Rows:
-        """Rows, one an entity, for each scope."""
+        """Rows, one a contender, for each scope."""
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            names, won = wins(tender, scope, self.per, winners=False)
+            (_, names, *_), won = wins(tender, scope, self.per, winners=False)
             if self.of == "lots":
                 _, held = lots_held(tender, scope, self.per)
             else:
@@ -656,7 +657,7 @@ class Capacity:
     penalty: float | None = None
 
     def __call__(self, tender: Tender) -> Rows:
-        """Rows, one an entity with a figure, for each scope."""
+        """Rows, one a contender with a figure, for each scope."""
         table = tender.bidders
         if self.column not in table.columns or not pd.api.types.is_numeric_dtype(table[self.column].dtype):
             raise ValueError(f"Capacity: the bidders have no column of numbers {self.column!r}")
@@ -668,18 +669,22 @@ class Capacity:
         bounded = np.asarray(mine @ np.isnan(room).astype(float)) == 0
         some = np.asarray(mine.sum(axis=1)) > 0
         limit = np.asarray(mine @ np.nan_to_num(room))
-        which = np.flatnonzero(bounded & some)
-
-        joint = np.flatnonzero(~single & ~np.isnan(room))
-        who = [*names[which], *tender.bidder_names[joint]]
-        most = np.concatenate([limit[which], room[joint]])
+        bounded &= some
+        joint = ~single & ~np.isnan(room)
+        for who in (names[bounded & (limit < 0)], tender.bidder_names[joint & (room < 0)]):
+            if len(who):
+                raise ValueError(f"Capacity: {self.column!r} is below 0 for {', '.join(who[:8])}")
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            amount = measure(tender, "demand", scope, self.per).amount.rows(which)
-            own = take(tender).times(np.asarray(tender.quantity @ scope.astype(float))).under(by_bidder(tender)[joint])
+            own = measure(tender, "demand", scope, self.per)
+            sides = [(own, bounded, limit)]
+            if joint.any():
+                sides.append((measure(tender, "demand", scope, "bidder", winners=True), joint, room))
+            has = [np.flatnonzero(given[m.who]) for m, given, _ in sides]
+            who = np.concatenate([m.names[rows] for (m, *_), rows in zip(sides, has)])
             return Rows.at_most(
-                Linear.stack([amount, own]),
-                most,
+                Linear.stack([m.amount.rows(rows) for (m, *_), rows in zip(sides, has)]),
+                np.concatenate([most[m.who[rows]] for (m, _, most), rows in zip(sides, has)]),
                 lambda g: f"Capacity {self.column}{text}: {who[g]}",
                 unit="unit of quantity",
                 relax=np.ones(len(who)),
@@ -710,19 +715,20 @@ class Separate:
     penalty: float | None = None
 
     def __call__(self, tender: Tender) -> Rows:
-        """Rows, one an entity, for each scope."""
+        """Rows, one a contender on both sides, for each scope."""
         first, second = tender.scope(self.first), tender.scope(self.second)
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            names, here = wins(tender, scope & first, self.per, winners=False)
-            _, there = wins(tender, scope & second, self.per, winners=False)
-            label = f"Separate {_filter_text(self.first)} from {_filter_text(self.second)}{text}"
+            one, here = wins(tender, scope & first, self.per, winners=False)
+            other, there = wins(tender, scope & second, self.per, winners=False)
+            who, at, again = np.intersect1d(one.who, other.who, assume_unique=True, return_indices=True)
+            names, label = one.names[at], f"Separate {_filter_text(self.first)} from {_filter_text(self.second)}{text}"
             return Rows.at_most(
-                here + there,
+                here.rows(at) + there.rows(again),
                 1.0,
                 lambda g: f"{label}: {names[g]}",
                 unit="instance",
-                relax=np.ones(len(names)),
+                relax=np.ones(len(who)),
                 whole=True,
             )
 
@@ -751,10 +757,10 @@ class Together:
 
         def rows(text: str, scope: Mask, value: str) -> Rows:
             names, weight = tender.groups(self.per, winners=True)
-            lots, bids = np.flatnonzero(scope), np.flatnonzero(touching(tender, scope))
+            lots, bids = np.flatnonzero(scope), touching(tender, scope)
             allowed = sparse.csr_array((weight[tender.bidder_of[bids]] > 0).astype(float))
             parts = [
-                (accept(tender).rows(bids), allowed, "an entity chosen for all lots"),
+                (accept(tender, bids), allowed, "an entity chosen for all lots"),
                 (kept(tender).rows(lots), sparse.csr_array(np.ones((len(lots), 1))), "all lots done in-house"),
                 (unawarded(tender).rows(lots), sparse.csr_array(np.ones((len(lots), 1))), "all lots left unawarded"),
             ]
@@ -763,7 +769,7 @@ class Together:
                 none, label = np.zeros(may.shape[1]), always(f"Together{text}: {what}")
                 bare = Family(f"{what}|{self.per}|{digest(scope)}", none, none + 1, none == 0, label)
                 link = Rows.at_most(part - bare().under(may), 0.0, label)
-                holders = holders + replace(bare, links=(link,))().total()
+                holders = holders + replace(bare, links=(link,), implied=_any_part(part, may))().total()
             # However many holders there are, it is one instance.
             most = np.full(1, len(names) + 1.0)
             return Rows.at_most(holders, 1.0, always(f"Together{text}"), unit="instance", relax=most, whole=True)
@@ -773,6 +779,11 @@ class Together:
     def remedy(self, change: float) -> str:
         """Which lots to part."""
         return f"allow {_filter_text(self.lots) if self.lots is not None else 'the lots'} to be parted"
+
+
+def _any_part(part: Linear, may: sparse.csr_array) -> Callable[[Columns], Floats]:
+    """1 for each column of `may` of whose parts any is above 0."""
+    return lambda values: np.minimum((part.at(values) > 1e-9) @ may, 1.0)
 
 
 @_constraint
@@ -797,8 +808,9 @@ class KeepIncumbents:
     def __call__(self, tender: Tender) -> Rows:
         """One row a scope."""
 
+        names, stays = staying(tender, self.column)
+
         def rows(text: str, scope: Mask, value: str) -> Rows:
-            names, stays = staying(tender, self.column)
             counted = scope & (names != "")
             switches = Linear.fixed([float(counted.sum())]) - stays.under(counted.astype(float))
             return Rows.at_most(
@@ -832,21 +844,12 @@ def staying(tender: Tender, column: str) -> tuple[Any, Linear]:
     part = sparse.csr_array((of_lot.data[own], (of_lot.col[own], of_lot.row[own])), shape=shape)
     held = take(tender).under(part)
     ones = np.ones(len(names))
+    label: Callable[[int], str] = lambda i: f"lot {tender.lot_names[i]} stays with {names[i]}"  # noqa: E731
+    bare = Family(f"stays|{column}", ones * 0, ones, ones > 0, label)
     link = Rows.at_least(
-        held
-        - (
-            bare := Family(
-                f"stays|{column}",
-                ones * 0,
-                ones,
-                ones > 0,
-                lambda i: f"lot {tender.lot_names[i]} stays with {names[i]}",
-            )
-        )(),
-        0.0,
-        lambda i: f"lot {tender.lot_names[i]} stays only if {names[i]} holds all of it",
+        held - bare(), 0.0, lambda i: f"lot {tender.lot_names[i]} stays only if {names[i]} holds all of it"
     )
-    return names, Family(bare.key, bare.lower, bare.upper, bare.integer, bare.label, (link,))()
+    return names, replace(bare, links=(link,), implied=lambda values: (held.at(values) > 1 - 1e-6).astype(float))()
 
 
 @_constraint
@@ -871,9 +874,10 @@ class Exclude:
     def __call__(self, tender: Tender) -> Rows:
         """One row a bid."""
         match = tender.among_bids(self.bids) & tender.among_bidders(self.bidders)[tender.bidder_of]
-        bids = np.flatnonzero(match & touching(tender, tender.scope(self.lots)))
+        bids = touching(tender, tender.scope(self.lots))
+        bids = bids[match[bids]]
         rows = Rows.at_most(
-            accept(tender).rows(bids),
+            accept(tender, bids),
             0.0,
             lambda i: f"Exclude bid {tender.bid_names[bids[i]]}",
             unit="instance",
@@ -921,17 +925,19 @@ class Require:
         """One row a bid, a bidder or a lot, for each scope."""
         more = {"unit": "instance", "whole": True}
 
+        asked, whom = tender.among_bids(self.bids), np.flatnonzero(tender.among_bidders(self.bidders))
+        lost = _rejected(tender, self.bids)
+
         def rows(text: str, scope: Mask, value: str) -> Rows:
             touch = touching(tender, scope)
             blocks: list[Rows] = []
             if self.bids is not None:
-                lost = _rejected(tender, self.bids)
                 none, label = np.zeros(len(lost)), lambda i: f"Require bid {lost[i]}, which was rejected"
                 blocks.append(Rows.at_least(Linear.fixed(none), 1.0, label, relax=none + 1, **more))
-                bids = np.flatnonzero(tender.among_bids(self.bids) & touch)
+                bids = touch[asked[touch]]
                 blocks.append(
                     Rows.at_least(
-                        accept(tender).rows(bids),
+                        accept(tender, bids),
                         1.0,
                         lambda i: f"Require bid {tender.bid_names[bids[i]]}",
                         relax=np.ones(len(bids)),
@@ -939,22 +945,19 @@ class Require:
                     )
                 )
             if self.bidders is not None:
-                who = np.flatnonzero(tender.among_bidders(self.bidders))
-                some = accept(tender).under(
-                    by_bidder(tender)[who] @ sparse.diags_array(touch.astype(float), format="csr")
-                )
+                some = accept(tender, touch).under(by_bidder(tender, touch)[whom])
                 blocks.append(
                     Rows.at_least(
                         some,
                         1.0,
-                        lambda i: f"Require an award to {tender.bidder_names[who[i]]}{text}",
-                        relax=np.ones(len(who)),
+                        lambda i: f"Require an award to {tender.bidder_names[whom[i]]}{text}",
+                        relax=np.ones(len(whom)),
                         **more,
                     )
                 )
             if self.bids is None and self.bidders is None:
                 lots = np.flatnonzero(scope)
-                let = take(tender).under(tender.part.T).rows(lots)
+                let = take(tender, touch).under(tender.part[touch].T).rows(lots)
                 blocks.append(
                     Rows.at_least(
                         let,
@@ -1021,8 +1024,9 @@ def replacement(tender: Tender, bidder: int, scope: Mask | None = None) -> Linea
     name = tender.bidder_names[bidder]
     own = tender.bidder_of == bidder
     lots = touching_lots(tender, own)
-    outside = touching(tender, ~lots)
-    others = np.flatnonzero(~own & ~outside)
+    others = ~own
+    others[touching(tender, ~lots)] = False
+    others = np.flatnonzero(others)
     key = f"replace {name}|{'' if scope is None else digest(scope)}"
     part = partly(tender)
     where = np.flatnonzero(lots & ~np.isnan(tender.in_house))
@@ -1039,18 +1043,17 @@ def replacement(tender: Tender, bidder: int, scope: Mask | None = None) -> Linea
         ~part[where],
         lambda i: f"if {name} defaults: lot {tender.lot_names[where[i]]} in-house",
     )
-    grown = take(tender).rows(others) + more()
+    grown = take(tender, others) + more()
     spread = sparse.csr_array((home, (where, np.arange(len(where)))), shape=(len(lots), len(where)))
     lost = take(tender).times(own.astype(float)).under(tender.quantity.T)
     filled = more().under(tender.quantity[others].T) + inside().under(spread).times(tender.demand) - lost
     its_lots = np.flatnonzero(lots)
     if scope is not None and not scope.all():
-        _, won = wins(tender, scope, "bidder")
+        found, won = wins(tender, scope, "bidder")
+        place = np.searchsorted(found.who, np.full(len(its_lots), bidder))
         spare = np.ones(len(its_lots))
         left = Family(f"{key} left", spare * 0, spare, spare < 0, always(f"if {name} defaults: a lot left, outside"))
-        only = Rows.at_most(
-            left() + won.rows(np.full(len(its_lots), bidder)), 1.0, always(f"{name} wins nothing there")
-        )
+        only = Rows.at_most(left() + won.rows(place), 1.0, always(f"{name} wins nothing there"))
         spread_left = sparse.csr_array((spare, (its_lots, np.arange(len(its_lots)))), shape=(len(lots), len(its_lots)))
         filled = filled + replace(left, links=(only,))().under(spread_left).times(tender.demand)
     links = [
@@ -1065,7 +1068,7 @@ def replacement(tender: Tender, bidder: int, scope: Mask | None = None) -> Linea
         ),
     ]
     solid = np.flatnonzero(whole)
-    accepted = accept(tender).rows(others)
+    accepted = accept(tender, others)
     if len(solid) < n:
         loose = np.flatnonzero(~whole)
         smallest = np.maximum(tender.min_fraction[others[loose]], 1e-6)

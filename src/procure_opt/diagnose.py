@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
 from procure_opt.award import Award, award, currency, prove
 from procure_opt.constraints import Constraint, replacement
 from procure_opt.infeasible import Infeasible
 from procure_opt.measures import accept, coverage, unawarded
-from procure_opt.policy import Plan, Policy, QualityAdjusted
-from procure_opt.program import Floats, Linear, Program, Rows, Status, always
+from procure_opt.payments import By, Payment, pay
+from procure_opt.policy import BestScore, Plan, Policy, QualityAdjusted
+from procure_opt.program import Columns, Floats, Implied, Linear, Program, Rows, Status, always
 from procure_opt.solvers import Limits, solve
 from procure_opt.tender import Tender, as_written
 from procure_opt.ties import settled, tolerance
+
+T = TypeVar("T")
 
 # ---- what it takes to win ---------------------------------------------------------------------------------
 
@@ -202,29 +206,60 @@ def _set(values: Floats, column: int, value: float) -> Floats:
 # ---- what each rule costs ---------------------------------------------------------------------------------
 
 
-def price_of_constraints(award: Award) -> pd.DataFrame:
-    """What each constraint costs: the award is decided again without it.
+def price_of_constraints(award: Award, rule: str | Payment | None = "vcg", *, by: By = "bidder") -> pd.DataFrame:
+    """What each constraint costs: the award is decided again without it, at the same bids, and paid again.
+
+    A rule that keeps a bidder out or small also takes competition from the others, so that it may cost more in payments
+    than in prices.
+
+    Args:
+        rule: The payment rule of the payment columns; None leaves them out.
+        by: Who acts as one in it.
 
     Returns:
         One row a constraint: `constraint`, `cost_without`, `costs` (cost − cost_without), `objective_without`,
-        `binds` (whether dropping it improves the objective). NaN where no award exists without it.
+        `binds` (whether dropping it improves the objective), `payments_without` and `costs_in_payments` (total
+        payments − payments_without). NaN where no award exists without it, or no payments (a winner is pivotal, the
+        award is not proven, or scores admit none).
+
+    >>> from procure_opt.award import award as decide
+    >>> from procure_opt.constraints import MaxLots
+    >>> prices = {"s1": (10, 10, 10), "s2": (12, 13, 15), "s3": (20, 16, 18)}
+    >>> tender = Tender([{"lot": lot} for lot in "ABC"],
+    ...                 [{"bid": who + lot, "bidder": who, "lots": lot, "price": price}
+    ...                  for who, row in prices.items() for lot, price in zip("ABC", row)])
+    >>> table = price_of_constraints(decide(tender, Policy([MaxLots(2)])))
+    >>> table[["costs", "costs_in_payments"]].values.tolist()
+    [[2.0, 7.0]]
     """
     policy, rows = award.policy, []
-    for number, rule in enumerate(policy.constraints):
+    paid = _total_paid(award, rule, by)
+    for number, constraint in enumerate(policy.constraints):
         others = tuple(other for at, other in enumerate(policy.constraints) if at != number)
         other = _decide(award.tender, replace(policy, constraints=others))
         cost, objective = (np.nan, np.nan) if other is None else (other.cost, other.objective)
+        paid_without = np.nan if other is None else _total_paid(other, rule, by)
         unit = tolerance_in_money(award)
         rows.append(
             {
-                "constraint": repr(rule),
+                "constraint": repr(constraint),
                 "cost_without": cost,
                 "costs": round(award.cost - cost, 9),
                 "objective_without": objective,
                 "binds": bool(award.objective - objective > unit),
+                "payments_without": paid_without,
+                "costs_in_payments": round(paid - paid_without, 9),
             }
         )
-    return pd.DataFrame(rows, columns=["constraint", "cost_without", "costs", "objective_without", "binds"])
+    columns = ["constraint", "cost_without", "costs", "objective_without", "binds"]
+    columns += [] if rule is None else ["payments_without", "costs_in_payments"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _total_paid(award: Award, rule: str | Payment | None, by: By) -> float:
+    if rule is None or award.status != "optimal" or isinstance(award.policy.objective, BestScore):
+        return np.nan
+    return pay(award, rule, by=by).total
 
 
 def tolerance_in_money(award: Award) -> float:
@@ -308,11 +343,13 @@ def _another(plan: Plan, taken: np.ndarray, open_lots: np.ndarray) -> Rows:
 # ---- many awards ------------------------------------------------------------------------------------------
 
 
-def _summary(tender: Tender, policy: Policy) -> tuple[dict[str, Any], Award | None]:
+def _summary(tender: Tender, policy: Policy) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Figures of the award, and the award as its fields but for the tender and the policy, which the caller has."""
     decided = _decide(tender, policy)
     if decided is None:
         nothing = dict.fromkeys(("cost", "price", "objective", "hhi", "quality"), np.nan)
         return {"status": "infeasible", **nothing, "winners": 0, "in_house": 0, "unawarded": 0}, None
+    names = [each.name for each in fields(decided) if each.name not in ("tender", "policy")]
     return {
         "status": decided.status,
         "cost": decided.cost,
@@ -323,7 +360,7 @@ def _summary(tender: Tender, policy: Policy) -> tuple[dict[str, Any], Award | No
         "winners": len(decided.by_bidder),
         "in_house": len(decided.in_house),
         "unawarded": len(decided.unawarded),
-    }, decided
+    }, {name: getattr(decided, name) for name in names}
 
 
 def _mean_quality(tender: Tender, decided: Award) -> float:
@@ -335,10 +372,21 @@ def _mean_quality(tender: Tender, decided: Award) -> float:
 
 
 def _summaries(
-    tenders: Iterable[Tender], policies: Iterable[Policy], executor: Executor | None
+    tenders: Sequence[Tender], policies: Sequence[Policy], executor: Executor | None
 ) -> list[tuple[dict[str, Any], Award | None]]:
-    run = map if executor is None else executor.map
-    return list(run(_summary, tenders, policies))
+    policies = [replace(policy, tie_break=None) for policy in policies]
+    found = _each(executor, _summary, tenders, policies)
+    return [
+        (row, None if decided is None else Award(**decided, tender=tender, policy=policy))
+        for (row, decided), tender, policy in zip(found, tenders, policies, strict=True)
+    ]
+
+
+def _each(executor: Executor | None, action: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
+    """The action on each of the arguments, here or by an executor: in some 64 parcels, in which a tender goes once."""
+    if executor is None:
+        return list(map(action, *arguments))
+    return list(executor.map(action, *arguments, chunksize=max(1, len(arguments[0]) // 64)))
 
 
 def frontier(
@@ -383,41 +431,111 @@ class Scenarios:
 
 
 def scenarios(tender: Tender, policies: Mapping[str, Policy], *, executor: Executor | None = None) -> Scenarios:
-    """The awards under several policies side by side, and each judged by the others' rules."""
-    found = _summaries([tender] * len(policies), policies.values(), executor)
-    awards = {name: decided for name, (_, decided) in zip(policies, found, strict=True)}
-    table = pd.DataFrame([row for row, _ in found], index=pd.Index(policies, name="policy"))
-    cross = pd.DataFrame(np.nan, index=table.index, columns=pd.Index(policies, name="judged by"))
-    for judge, policy in policies.items():
-        best = awards[judge]
-        if best is None:
-            continue
-        plan = policy.plan(tender)
-        for name, decided in awards.items():
-            if decided is not None:
-                objective = _judged(plan, decided)
-                cross.loc[name, judge] = (objective - best.objective) / max(abs(best.objective), 1e-9)
-    return Scenarios(table, cross, awards)
+    """The awards under several policies side by side, and each judged by the others' rules.
+
+    Args:
+        policies: By name. Ties are not searched for: any one of the best awards stands for its policy.
+        executor: Any `concurrent.futures.Executor`; the results do not depend on it.
+    """
+    found = _summaries([tender] * len(policies), list(policies.values()), executor)
+    decided = [one for _, one in found]
+    made = [i for i, one in enumerate(decided) if one is not None]
+    best = [one for one in decided if one is not None]
+    names = pd.Index(policies, name="policy")
+    judges, taken = [list(policies.values())[i] for i in made], Taken.by(tender, best)
+    cross = np.full((len(found), len(found)), np.nan)
+    judged = _each(executor, _judged, [tender] * len(made), judges, [taken] * len(made))
+    for judge, one, objectives in zip(made, best, judged, strict=True):
+        cross[made, judge] = ((objectives - one.objective) / max(abs(one.objective), 1e-9)).round(12)
+    return Scenarios(
+        pd.DataFrame([row for row, _ in found], index=names),
+        pd.DataFrame(cross, index=names, columns=names.rename("judged by")),
+        dict(zip(policies, decided, strict=True)),
+    )
 
 
-def _judged(plan: Plan, decided: Award) -> float:
-    """The objective of an award under another plan; NaN if it breaks the rules."""
-    if set(decided.bids["bid"]) - set(plan.tender.bid_names):
-        return np.nan
-    found = solve(_as_awarded(plan.program, plan.tender, decided))
-    return np.nan if found.x is None else found.objective * plan.unit
+class Taken(NamedTuple):
+    """What awards of one tender take, a row each: fractions of its bids, and the parts of its lots done in-house."""
+
+    bids: sparse.csr_array
+    in_house: Floats
+
+    @staticmethod
+    def by(tender: Tender, awards: Sequence[Award]) -> Taken:
+        """What these awards take."""
+        bids, lots = pd.Index(tender.bid_names, dtype=object), pd.Index(tender.lot_names)
+        names = pd.Index([name for each in awards for name in each.bids["bid"]], dtype=object)
+        fractions = np.array([part for each in awards for part in each.bids["fraction"]], dtype=float)
+        ends = np.cumsum([0, *(len(each.bids) for each in awards)])
+        accepted = sparse.csr_array((fractions, bids.get_indexer(names), ends), shape=(len(awards), len(bids)))
+        in_house = np.zeros((len(awards), len(lots)))
+        for row, each in zip(in_house, awards, strict=True):
+            row[lots.get_indexer(pd.Index(each.in_house["lot"]))] = each.in_house["fraction"]
+        return Taken(accepted, in_house)
+
+    def columns(self, tender: Tender, evaluated: Tender) -> dict[str, Any]:
+        """The same as values of columns, where some bids of the tender may have been set aside."""
+        known = pd.Index(tender.bid_names, dtype=object).isin(evaluated.bid_names)
+        return {"take": self.bids[:, known], "in_house": self.in_house[:, ~np.isnan(tender.in_house)]}
 
 
-def _as_awarded(program: Program, tender: Tender, decided: Award) -> Program:
-    """The program with accepted fractions, in-house parts and open lots as in an award."""
+def _judged(tender: Tender, policy: Policy, taken: Taken) -> Floats:
+    """The objective of each award under another policy; NaN where it breaks the rules.
+
+    From what an award takes follow the values of all columns (`Family.implied`), except where a rule leaves a choice
+    open (`Resilient`: how a winner would be replaced) or asks for rows on the way: there the choice is solved for.
+    """
+    plan = policy.plan(tender)
+    families, rules = plan.program.families, [rows for _, rows in plan.rules]
+    given = taken.columns(tender, plan.tender)
+    values, take = Implied(given, families), given["take"]
+    bodies = [plan.aim, *(body for rows in rules for body in (rows.body, rows.per) if body is not None)]
+    stands = np.diff(take.indptr) == np.diff(taken.bids.indptr)  # none of its bids was set aside
+    result = np.full(len(stands), np.nan)
+    unsure = stands.copy()
+    if all(values.settles(key) for body in bodies for key in body.terms):
+        whole = sparse.csr_array((np.mod(take.data, 1.0), take.indices, take.indptr), shape=take.shape).sum(axis=1) == 0
+        for rows in (plan.coverage, plan.exclusive, *(rows for rows in rules if rows.penalty is None)):
+            stands &= _hold(rows, values, whole)
+        objectives = np.broadcast_to(plan.objectives(values), len(stands))
+        stands &= np.isfinite(objectives)
+        result[stands] = objectives[stands]
+        unsure[:] = False
+        for ask in (rows.separate for rows in rules if rows.separate is not None):
+            unsure |= [bool(stand and ask(Implied(_row(values, i), families))) for i, stand in enumerate(stands)]
+    for i in map(int, np.flatnonzero(unsure)):
+        found = solve(_fixed(plan.program, _row(given, i)))
+        result[i] = np.nan if found.x is None else plan.objective(found.values)
+    return result * plan.unit
+
+
+def _hold(rows: Rows, values: Columns, whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which awards satisfy all rows, but for the rounding of a sum or, with fractions, what a solver leaves."""
+    body = rows.body
+    size = Linear({key: abs(block) for key, block in body.terms.items()}, np.abs(body.constant)).at(values)
+    for bound in (rows.lower, rows.upper):
+        size = size + np.abs(np.where(np.isfinite(bound), bound, 0.0))
+    room = 1e-8 + np.where(whole, 1e-12, 1e-8)[:, None] * size
+    activity = body.at(values)
+    short = np.maximum(rows.lower - activity, activity - rows.upper)
+    holds: NDArray[np.bool_] = (short - room).max(axis=1, initial=0.0) <= 0
+    return holds
+
+
+def _row(values: Columns, i: int) -> dict[str, Floats]:
+    """The values of one solution out of many."""
+    return {
+        key: value[i] if isinstance(value, np.ndarray) else value[[i]].toarray()[0] for key, value in values.items()
+    }
+
+
+def _fixed(program: Program, given: Columns) -> Program:
+    """The program with some families at given values."""
     lower, upper = program.lower.copy(), program.upper.copy()
-    fraction = pd.Series(decided.bids["fraction"].to_numpy(), index=decided.bids["bid"])
-    home = pd.Series(decided.in_house["fraction"].to_numpy(), index=decided.in_house["lot"])
-    possible = tender.lot_names[~np.isnan(tender.in_house)]
-    for key, names, parts in (("take", tender.bid_names, fraction), ("in_house", possible, home)):
+    for key, value in given.items():
         if key in program.start:
-            where = slice(program.start[key], program.start[key] + len(names))
-            lower[where] = upper[where] = parts.reindex(names).fillna(0.0).to_numpy()
+            where = slice(program.start[key], program.start[key] + len(value))
+            lower[where] = upper[where] = value
     return replace(program, lower=lower, upper=upper)
 
 
@@ -568,12 +686,13 @@ def replacement_cost(award: Award) -> pd.Series:
     where nothing can replace the winner.
     """
     tender, _ = award.policy.field(award.tender)
+    given = _row(Taken.by(tender, [award]).columns(tender, tender), 0)
     costs = {}
     for name in award.by_bidder.index:
         bidder = tender.bidder_index(name)
         extra = replacement(tender, bidder)
         # The award itself is part of the program, so that its fractions are columns there.
         program = Program.build(extra, [coverage(tender, np.ones(len(tender.demand), dtype=bool))])
-        found = solve(_as_awarded(program, tender, award))
+        found = solve(_fixed(program, given))
         costs[name] = np.inf if found.x is None else round(found.objective * tender.money_unit, 9)
     return pd.Series(costs, name="extra_cost", dtype=float).rename_axis("bidder")

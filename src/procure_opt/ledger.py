@@ -50,14 +50,14 @@ class Ledger:
         if self.per_contract:
             cost = cost + accept(tender).under(self._of_bids(tender, self.per_contract))
         if self.per_supplier:
-            _, won = wins(tender, every_lot, "bidder")
-            cost = cost + won.under(self._of_bidders(tender, self.per_supplier) / tender.money_unit)
+            found, won = wins(tender, every_lot, "bidder")
+            cost = cost + won.under(self.of_bidders(tender, self.per_supplier)[found.who] / tender.money_unit)
         if self.per_switch:
             names, stays = staying(tender, self.incumbent)
             switch = np.where(names != "", self._of_lots(tender, self.per_switch), 0.0)
             cost = cost + Linear.fixed([switch.sum()]) - stays.under(switch)
         if self.adaptation:
-            cost = cost + spend(tender).under(self._of_bidders(tender, self.adaptation))
+            cost = cost + spend(tender).under(self.of_bidders(tender, self.adaptation))
         if self.monitoring:
             cost = cost + take(tender).under(tender.part @ self._of_lots(tender, self.monitoring))
         return cost
@@ -69,8 +69,8 @@ class Ledger:
         paid = np.bincount(tender.bidder_of, weights=net, minlength=len(won))
         total = self._of_bids(tender, self.per_bid_evaluated).sum()
         total += self._of_bids(tender, self.per_contract)[fraction > 0].sum()
-        total += self._of_bidders(tender, self.per_supplier)[won].sum() / tender.money_unit
-        total += self._of_bidders(tender, self.adaptation) @ paid
+        total += self.of_bidders(tender, self.per_supplier)[won].sum() / tender.money_unit
+        total += self.of_bidders(tender, self.adaptation) @ paid
         total += (fraction @ tender.part) @ self._of_lots(tender, self.monitoring)
         if self.per_switch:
             names, _ = staying(tender, self.incumbent)
@@ -82,8 +82,7 @@ class Ledger:
 
     @staticmethod
     def _of_bids(tender: Tender, value: float | str) -> Floats:
-        every_bid = np.ones(len(tender.price), dtype=bool)
-        money = rated(tender, value, every_bid) if isinstance(value, str) else np.full(len(every_bid), float(value))
+        money = rated(tender, value) if isinstance(value, str) else np.full(len(tender.price), float(value))
         return money / tender.money_unit
 
     @staticmethod
@@ -93,7 +92,8 @@ class Ledger:
         return money / tender.money_unit
 
     @staticmethod
-    def _of_bidders(tender: Tender, value: float | str) -> Floats:
+    def of_bidders(tender: Tender, value: float | str) -> Floats:
+        """A figure of the bidders: a number for all, or a column of theirs."""
         if not isinstance(value, str):
             return np.full(len(tender.bidder_names), float(value))
         if value not in tender.bidders.columns:

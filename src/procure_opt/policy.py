@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from procure_opt.constraints import Constraint, Cover
 from procure_opt.ledger import Ledger
 from procure_opt.measures import Places, accept, coverage, exclusive, kept, kept_cost, known, rated, spend, take
-from procure_opt.program import Floats, Linear, Program, Rows
+from procure_opt.program import Columns, Floats, Linear, Program, Rows
 from procure_opt.scoring import Scoring
 from procure_opt.tender import Tender
 
@@ -61,7 +61,7 @@ class QualityAdjusted:
         else:
             worth = np.full(len(every_lot), float(self.value))
         worth = worth / tender.money_unit
-        quality = rated(tender, "quality", np.ones(len(tender.price), dtype=bool))
+        quality = rated(tender, "quality")
         own_quality = np.nan_to_num(tender.lots["in_house_quality"].to_numpy(dtype=float))
         earned = take(tender).under((tender.part @ worth) * quality) + kept(tender).under(worth * own_quality)
         return LowestCost()(tender) - earned
@@ -155,9 +155,7 @@ class HigherQuality:
     def __call__(self, tender: Tender, tied: Places) -> Iterator[Linear]:
         """What to minimise next among the optimal awards."""
         quality = np.zeros(len(tender.price))
-        chosen = np.zeros(len(tender.price), dtype=bool)
-        chosen[tied] = True
-        quality[tied] = rated(tender, "quality", chosen)[tied]
+        quality[tied] = rated(tender, "quality", tied)
         estimate = tender.estimate if not np.isnan(tender.estimate).any() else np.ones(len(tender.demand))
         total = estimate.sum() or 1.0
         yield take(tender).under(-quality * (tender.part @ estimate) / total)
@@ -301,10 +299,14 @@ class Plan:
 
     def objective(self, values: Mapping[str, Floats]) -> float:
         """The objective of values of the columns, charges recomputed: not what the slack columns happen to say."""
-        total = float(self.aim.at(values)[0])
+        return float(self.objectives(values))
+
+    def objectives(self, values: Columns) -> Floats:
+        """The same for values of many solutions."""
+        total = self.aim.at(values)[..., 0]
         for _, rows in self.rules:
             if rows.penalty is not None:
-                total += float(charged(rows, values).sum()) * rows.penalty / self.unit
+                total = total + charged(rows, values).sum(axis=-1) * rows.penalty / self.unit
         return total
 
     @property
@@ -313,7 +315,7 @@ class Plan:
         return not isinstance(self.policy.objective, BestScore)
 
 
-def charged(rows: Rows, values: Mapping[str, Floats]) -> Floats:
+def charged(rows: Rows, values: Columns) -> Floats:
     """By how many units each row of a soft rule is exceeded, whole ones where it is charged by whole ones."""
     excess = rows.excess(values)
     return np.ceil(excess - 1e-6) if rows.whole else excess

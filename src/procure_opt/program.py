@@ -15,6 +15,7 @@ from scipy import sparse
 
 Floats = NDArray[np.float64]
 Labels = Callable[[int], str]
+Columns = Mapping[str, Any]  # values by family: a vector, or for many solutions a matrix, sparse or not, a row for each
 
 
 def always(text: str) -> Labels:
@@ -31,7 +32,8 @@ def through(label: Labels, which: NDArray[Any]) -> Labels:
 class Family:
     """Columns of one kind, built once whatever uses them, with the rows that give them their meaning.
 
-    `key` names the family; two families of the same key are the same.
+    `key` names the family; two families of the same key are the same. Where the values follow from those of other
+    families, `implied` says how; they then satisfy the links.
     """
 
     key: str
@@ -40,15 +42,19 @@ class Family:
     integer: NDArray[np.bool_]
     label: Labels
     links: tuple[Rows, ...] = ()
+    implied: Callable[[Columns], Floats] | None = None
 
     @property
     def size(self) -> int:
         """How many columns the family has."""
         return len(self.lower)
 
-    def __call__(self) -> Linear:
-        """The columns themselves as linear expressions."""
-        return Linear({self.key: sparse.eye_array(self.size, format="csr")}, np.zeros(self.size), {self.key: self})
+    def __call__(self, which: NDArray[Any] | None = None) -> Linear:
+        """The columns themselves, or some of them by position, as linear expressions."""
+        which = np.arange(self.size) if which is None else which
+        content = (np.ones(len(which)), which, np.arange(len(which) + 1))
+        pick = sparse.csr_array(content, shape=(len(which), self.size))
+        return Linear({self.key: pick}, np.zeros(len(which)), {self.key: self})
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +76,14 @@ class Linear:
         families = _known([part.families for part in parts])
         blocks: dict[str, sparse.csr_array] = {}
         for key, family in families.items():
-            rows = [part.terms.get(key, sparse.csr_array((len(part), family.size))) for part in parts]
-            blocks[key] = sparse.csr_array(sparse.vstack(rows, format="csr"))
+            rows = [(len(part), part.terms.get(key)) for part in parts]
+            counts = [np.zeros(height, int) if block is None else np.diff(block.indptr) for height, block in rows]
+            content = (
+                np.concatenate([block.data for _, block in rows if block is not None]),
+                np.concatenate([block.indices for _, block in rows if block is not None]),
+                np.append(0, np.cumsum(np.concatenate(counts))),
+            )
+            blocks[key] = sparse.csr_array(content, shape=(len(content[2]) - 1, family.size))
         constant = np.concatenate([part.constant for part in parts]) if parts else np.empty(0)
         return Linear(blocks, constant, families)
 
@@ -89,17 +101,14 @@ class Linear:
 
     def times(self, factor: float | Floats) -> Linear:
         """Every row multiplied by a number, or each by its own."""
-        if np.ndim(factor) == 0:
-            terms = {key: sparse.csr_array(matrix * float(factor)) for key, matrix in self.terms.items()}
-        else:
-            scale = sparse.diags_array(np.asarray(factor, dtype=float), format="csr")
-            terms = {key: sparse.csr_array(scale @ matrix) for key, matrix in self.terms.items()}
-        return Linear(terms, self.constant * factor, self.families)
+        by_row = np.broadcast_to(np.asarray(factor, dtype=float), len(self))
+        terms = {key: _scaled(block, by_row) for key, block in self.terms.items()}
+        return Linear(terms, self.constant * by_row, self.families)
 
     def under(self, matrix: Any) -> Linear:
         """`matrix @ self`: sums of rows. A dense vector gives one row."""
         left = sparse.csr_array(np.atleast_2d(matrix)) if isinstance(matrix, np.ndarray) else sparse.csr_array(matrix)
-        terms = {key: sparse.csr_array(left @ block) for key, block in self.terms.items()}
+        terms = {key: _product(left, block) for key, block in self.terms.items()}
         return Linear(terms, np.asarray(left @ self.constant), self.families)
 
     def total(self) -> Linear:
@@ -114,11 +123,13 @@ class Linear:
         """A single row, repeated."""
         return self.under(sparse.csr_array(np.ones((times, 1))))
 
-    def at(self, values: Mapping[str, Floats]) -> Floats:
-        """What the expressions come to at the given values of the columns."""
+    def at(self, values: Columns) -> Floats:
+        """What the expressions come to at the given values of the columns; for many solutions a row each."""
         result = self.constant.copy()
         for key, block in self.terms.items():
-            result = result + block @ values[key]
+            if block.nnz:  # a program holds the families its rows use
+                part: Any = (block @ values[key].T).T
+                result = result + (part if isinstance(part, np.ndarray) else part.toarray())
         return result
 
     def range(self) -> tuple[Floats, Floats]:
@@ -131,6 +142,40 @@ class Linear:
             low = low + positive @ family.lower + negative @ family.upper
             high = high + positive @ family.upper + negative @ family.lower
         return low, high
+
+
+class Implied(dict[str, Any]):
+    """`Columns` that holds, beside the values it is made of, those that follow from them once they are asked for."""
+
+    def __init__(self, given: Columns, families: Mapping[str, Family]):
+        super().__init__(given)
+        self.families = families
+
+    def __missing__(self, key: str) -> Any:
+        implied = self.families[key].implied
+        if implied is None:
+            raise KeyError(f"the values of {key!r} do not follow from others")
+        self[key] = implied(self)
+        return self[key]
+
+    def settles(self, key: str) -> bool:
+        """Whether the values of a family are given or follow."""
+        return key in self or self.families[key].implied is not None
+
+
+def _scaled(block: sparse.csr_array, by_row: Floats) -> sparse.csr_array:
+    content = (block.data * np.repeat(by_row, np.diff(block.indptr)), block.indices, block.indptr)
+    return sparse.csr_array(content, shape=block.shape)
+
+
+def _product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
+    """left @ right at the cost of the columns that `right` uses: SciPy's own product looks at every column there is."""
+    if 4 * right.nnz > right.shape[1]:
+        return sparse.csr_array(left @ right)
+    used, at = np.unique(right.indices, return_inverse=True)
+    product = left @ sparse.csr_array((right.data, at, right.indptr), shape=(right.shape[0], len(used)))
+    product.sort_indices()
+    return sparse.csr_array((product.data, used[product.indices], product.indptr), (left.shape[0], right.shape[1]))
 
 
 def _must_agree(one: Family, other: Family) -> None:
@@ -194,6 +239,8 @@ class Rows:
         per: Where the relaxation of a row is `relax · per` and `per` depends on the award (a share of spend,
             a mean over what is let): that expression.
         penalty: Charge a unit; None = the rows are hard.
+        cut: Whole solutions satisfy the rows because of the others: they only sharpen the relaxation, and a solver may
+            leave them out until a relaxed solution breaks them.
         separate: Given values of all columns, further rows they violate, or None.
     """
 
@@ -206,6 +253,7 @@ class Rows:
     whole: bool = False
     per: Linear | None = None
     penalty: float | None = None
+    cut: bool = False
     separate: Separate | None = None
 
     def __len__(self) -> int:
@@ -256,7 +304,7 @@ class Rows:
             separate=separate if separators else None,
         )
 
-    def excess(self, values: Mapping[str, Floats]) -> Floats:
+    def excess(self, values: Columns) -> Floats:
         """By how many units of relaxation each row is exceeded."""
         body = self.body.at(values)
         over = np.maximum(np.maximum(body - self.upper, self.lower - body), 0.0)
@@ -364,6 +412,9 @@ class Rows:
         return found
 
 
+BOUNDS = ("lower", "upper", "integer")  # of a program's columns
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """min cost @ x + offset, row_lower ≤ matrix @ x ≤ row_upper, lower ≤ x ≤ upper, some x whole.
@@ -439,23 +490,28 @@ class Program:
         """The number of columns."""
         return len(self.cost)
 
+    @property
+    def cuts(self) -> NDArray[np.bool_]:
+        """Which rows only sharpen the relaxation (`Rows.cut`)."""
+        known = np.repeat([rows.cut for rows in self.row_blocks], [len(rows) for rows in self.row_blocks])
+        return np.append(known, np.zeros(self.matrix.shape[0] - len(known))).astype(bool)
+
     def extended(self, more: Iterable[Rows]) -> Program:
-        """The program with further blocks of rows; columns keep the bounds they have here."""
-        return self._carried(Program.build(self.objective, (*self.blocks, *more)))
+        """The program with further blocks of rows; columns keep the bounds and costs they have here."""
+        return self._carried(Program.build(self.objective, (*self.blocks, *more)), "cost", *BOUNDS)
 
     def aiming(self, objective: Linear) -> Program:
         """The program with another objective; columns keep the bounds they have here."""
-        return self._carried(Program.build(objective, self.blocks))
+        return self._carried(Program.build(objective, self.blocks), *BOUNDS)
 
-    def _carried(self, other: Program) -> Program:
-        lower, upper, integer = other.lower.copy(), other.upper.copy(), other.integer.copy()
+    def _carried(self, other: Program, *names: str) -> Program:
+        arrays: dict[str, Any] = {name: getattr(other, name).copy() for name in names}
         for key, at in self.start.items():
             if key in other.start:
                 size, to = self.families[key].size, other.start[key]
-                lower[to : to + size] = self.lower[at : at + size]
-                upper[to : to + size] = self.upper[at : at + size]
-                integer[to : to + size] = self.integer[at : at + size]
-        return replace(other, lower=lower, upper=upper, integer=integer)
+                for name, array in arrays.items():
+                    array[to : to + size] = getattr(self, name)[at : at + size]
+        return replace(other, **arrays)
 
     def split(self, x: Floats) -> dict[str, Floats]:
         """A solver's vector as values by family."""
@@ -527,7 +583,7 @@ class Solution:
     """Values of the columns, what they cost, a bound no solution can beat, and what was established.
 
     `reduced_cost` are those of the program's linear relaxation, and `relaxed` is that relaxation's bound: a column
-    that is 0 there costs at least `relaxed + reduced_cost` to use.
+    that is 0 there costs at least `relaxed + reduced_cost` to use. `worse` are other solutions met on the way.
     """
 
     status: Status
@@ -537,6 +593,7 @@ class Solution:
     bound: float = -np.inf
     relaxed: float = -np.inf
     reduced_cost: Floats | None = None
+    worse: tuple[Floats, ...] = ()
 
     @property
     def values(self) -> dict[str, Floats]:

@@ -9,17 +9,26 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import highspy
 import numpy as np
 import pulp
-from numpy.typing import NDArray
 
+from procure_opt.cuts import Cutter, without
+from procure_opt.highs import Relaxation, Run, Told, linear, scale
+from procure_opt.parts import independent, joined
 from procure_opt.program import Floats, Program, Solution, Status
+from procure_opt.search import EASILY, Gains
+from procure_opt.search import best as search
 
-SMALL = 2_000  # columns up to which the integer program goes to HiGHS whole
+LARGE = 50_000  # columns from which on parts are solved two at a time
+ROWS = ("matrix", "row_lower", "row_upper", "integer")  # what programs of a session have in common
+CUTTING = 20  # rounds of cuts
+WORTHWHILE = 0.02  # the share of what cuts have raised the bound by that a round has to add for another one to follow
+IDLE = 150  # cuts that hold nothing back are kept for other bounds and costs, up to so many: they slow all down
+STALLED = 2  # rounds in a row that add less
 ROUNDS = 40  # of rows added on the way; what is then still violated shows in the award's recomputed objective
 
 
@@ -68,6 +77,12 @@ class Limits:
         """Seconds left."""
         return max(self.deadline - time.monotonic(), 0.01)
 
+    @property
+    def tell(self) -> Callable[[Told], None] | None:
+        """What HiGHS is to tell on the way."""
+        report = self.report
+        return None if report is None else lambda told: report(Progress(*told))
+
 
 def _print_progress(progress: Progress) -> None:
     gap = (progress.best - progress.bound) / max(abs(progress.best), 1e-9)
@@ -83,11 +98,16 @@ def solve(program: Program, solver: Any = "highs", limits: Limits | None = None)
 
     Args:
         program: What to solve.
-        solver: "highs", the name of any solver PuLP knows ("CBC", "GLPK_CMD", …), or a PuLP solver object.
+        solver: "highs", the name of any solver PuLP knows ("CBC", "GLPK_CMD", …), a PuLP solver object, or a
+            `Session` for programs that differ in bounds and costs only.
         limits: Time, gap, progress.
     """
     limits = limits or Limits()
-    once = _with_highs if isinstance(solver, str) and solver == "highs" else _with_pulp(solver, limits)
+    once: Callable[[Program, Limits], Solution]
+    if isinstance(solver, Session):
+        once = solver.solve
+    else:
+        once = _with_highs if isinstance(solver, str) and solver == "highs" else _with_pulp(solver, limits)
     last: Floats | None = None
     rounds = 0
     while True:
@@ -110,175 +130,164 @@ def _same(x: Floats | None, last: Floats | None) -> bool:
 # ---- HiGHS ------------------------------------------------------------------------------------------------
 
 
-class _Run(NamedTuple):
-    status: Status
-    x: Floats | None
-    objective: float
-    bound: float
-    duals: Floats | None
-
-
 def _with_highs(program: Program, limits: Limits) -> Solution:
-    """Price and fix: solve the linear relaxation; only columns whose reduced cost fits into the gap can matter.
+    return Session(program, again=False).solve(program, limits)
 
-    A column at 0 in the relaxation with reduced cost above (incumbent − relaxation) is in no better solution. So the
-    integer program is solved on the cheapest columns first, which gives an incumbent, and then on every column that
-    incumbent does not rule out; if the first set held them all, it was the whole program.
+
+class Session:
+    """Programs with the same rows, solved one after the other with other bounds or costs.
+
+    A program that falls into independent parts is solved part by part, on both cores where there is much to do.
+
+    Args:
+        program: The first of them.
+        again: Whether others are to follow, for which the parts are kept ready.
     """
-    relaxed = _highs(program, limits, integer=False)
-    if relaxed.status is not Status.OPTIMAL or relaxed.x is None or relaxed.duals is None:
-        return Solution(relaxed.status, program)
-    reduced = program.cost - program.matrix.T @ relaxed.duals
-    bound = _dual_bound(program, relaxed.duals, reduced)
-    found = Solution(Status.OPTIMAL, program, relaxed.x, relaxed.objective, bound, bound, reduced)
-    whole = relaxed.x[program.integer]
-    if np.abs(whole - np.rint(whole)).max(initial=0.0) <= 1e-9:
+
+    def __init__(self, program: Program, again: bool = True):
+        self.program = program
+        self.again = again
+        self._places = independent(program)
+        self._parts: dict[int, _Part] = {}
+
+    def solve(self, program: Program, limits: Limits, ceiling: float = math.inf) -> Solution:
+        """The best solution (of at most `ceiling`, where one is given: a part in 1e9 more is as good)."""
+        if any(getattr(program, name) is not getattr(self.program, name) for name in ROWS):
+            return Session(program).solve(program, limits, ceiling)
+        ceiling += 1e-9 * max(1.0, abs(ceiling))
+        if len(self._places) == 1:
+            return self._part(0, program, limits, ceiling)
+        alone = replace(limits, report=None)
+        with ThreadPoolExecutor(2 if program.width > LARGE else 1) as threads:
+            numbers = range(len(self._places))
+            solved = list(threads.map(lambda i: self._part(i, self._places[i].of(program), alone), numbers))
+        found = joined(program, self._places, solved)
+        if limits.report is not None:
+            limits.report(Progress(0.0, found.objective, found.bound))
         return found
-    fixable = program.integer & (program.lower == 0) & (program.upper == 1)
-    keep = np.ones(program.width, dtype=bool)
-    if program.width > SMALL:
-        keep = ~fixable | (reduced <= _first_cut(reduced[fixable], program))
-    while True:
-        best = _highs(_fixed_to_zero(program, ~keep), limits, integer=True)
-        if best.status is Status.INFEASIBLE and not keep.all():
-            keep = np.ones(program.width, dtype=bool)
-            continue
+
+    def _part(self, number: int, program: Program, limits: Limits, ceiling: float = math.inf) -> Solution:
+        part = self._parts.get(number)
+        if part is None or not part.cutter.holds_for(program):
+            part = _Part(program)
+            if self.again:
+                self._parts[number] = part
+        return part.solve(program, limits, ceiling)
+
+
+class _Part:
+    """Programs with the same rows that do not fall into parts.
+
+    One that is as last time is not solved again; others restart from the basis the last one ended with, with the cuts
+    met so far and a gap a little above the median of the last ones.
+    """
+
+    def __init__(self, program: Program):
+        self.cutter = Cutter(program)
+        self._sharp = program
+        self._relaxation = Relaxation(program)
+        self._gaps: list[float] = []
+        self._effort = EASILY  # of the last search
+        self._learnt = Gains.none(program.width)
+        self._solved: tuple[Program, Solution] | None = None
+
+    def solve(self, program: Program, limits: Limits, ceiling: float) -> Solution:
+        """The best solution of at most `ceiling`."""
+        if self._solved is not None and _alike(self._solved[0], program) and math.isinf(ceiling):
+            return replace(self._solved[1], program=program)
+        solution = self._search(program, limits, ceiling)
+        gap = solution.objective - solution.relaxed
+        if math.isfinite(gap) and gap > 0:
+            self._gaps.append(gap)
+        if math.isinf(ceiling) and solution.status in (Status.OPTIMAL, Status.INFEASIBLE):
+            self._solved = program, solution
+        return solution
+
+    def _search(self, program: Program, limits: Limits, ceiling: float) -> Solution:
+        """The linear relaxation with cuts, and if that is not whole the search between its bound and the best."""
+        sharp, relaxed = self._root(program, limits, ceiling)
+        if relaxed.status is not Status.OPTIMAL or relaxed.x is None or relaxed.duals is None:
+            return Solution(relaxed.status, program)
+        reduced = sharp.cost - sharp.matrix.T @ relaxed.duals
+        found = Solution(Status.OPTIMAL, program, relaxed.x, relaxed.objective, relaxed.bound, relaxed.bound, reduced)
+        if relaxed.bound > ceiling:
+            return replace(found, status=Status.INFEASIBLE, x=None, objective=math.inf)
+        fractional = _fractional(program, relaxed.x)
+        if not fractional:
+            return found
+        gap = 1.2 * float(np.median(self._gaps)) if self._gaps else 0.0
+        best = search(
+            sharp,
+            relaxed.bound,
+            reduced,
+            start=max(gap, _first_gap(reduced, fractional)),
+            fractional=fractional,
+            basis=self._relaxation.basis,
+            last=self._effort,
+            gains=self._learnt,
+            ceiling=ceiling,
+            deadline=limits.deadline,
+            near=limits.gap,
+            tell=limits.tell,
+        )
+        self._effort = best.effort
+        bound = max(relaxed.bound, best.bound)
         if best.x is None:
-            return replace(found, status=best.status, x=None, objective=np.inf, bound=max(bound, best.bound))
-        gap = best.objective - bound
-        needed = ~fixable | (reduced <= gap * (1 + 1e-9) + 1e-6)
-        complete = bool((needed <= keep).all())
-        near_enough = limits.gap > 0 and gap <= limits.gap * abs(best.objective)
-        if complete or near_enough or time.monotonic() >= limits.deadline:
-            # Columns left out cost more than the incumbent, so the small program's bound holds up to there.
-            proven = min(best.bound, best.objective) if complete else bound
-            status = best.status if complete else Status.FEASIBLE
-            return replace(found, status=status, x=best.x, objective=best.objective, bound=max(bound, proven))
-        keep = needed
+            status = Status.INFEASIBLE if best.complete else Status.NOTHING
+            return replace(found, status=status, x=None, objective=math.inf, bound=bound)
+        status = Status.OPTIMAL if best.complete and not limits.gap else Status.FEASIBLE
+        return replace(found, status=status, x=best.x, objective=best.objective, bound=bound, worse=best.worse)
+
+    def _root(self, program: Program, limits: Limits, ceiling: float) -> tuple[Program, Run]:
+        """The program with cuts, and its relaxation: as long as new ones raise the bound."""
+        relaxed = self._relaxed(program, limits)
+        first, stalled = relaxed.bound, 0
+        for _ in range(CUTTING):
+            if relaxed.x is None or relaxed.duals is None or relaxed.bound > ceiling:
+                break
+            if not _fractional(program, relaxed.x) or time.monotonic() > limits.deadline:
+                break
+            cuts = self.cutter.broken(relaxed.x, program.cost - self._sharp.matrix.T @ relaxed.duals)
+            if not len(cuts):
+                break
+            self._sharp = cuts.on(self._sharp)
+            self._relaxation.add(cuts.matrix, cuts.upper)
+            last, relaxed = relaxed.bound, self._relaxed(program, limits)
+            stalled = stalled + 1 if relaxed.bound - last < WORTHWHILE * (relaxed.bound - first) else 0
+            if stalled == STALLED:
+                break
+        if relaxed.duals is not None:
+            idle = np.flatnonzero(relaxed.duals == 0)
+            idle = idle[idle >= len(self.cutter.program.row_lower)]
+            if len(idle) > IDLE:
+                self._relaxation.drop(idle)
+                self._sharp = without(self._sharp, idle)
+                relaxed = self._relaxed(program, limits)
+        return self._with_cuts(program), relaxed
+
+    def _relaxed(self, program: Program, limits: Limits) -> Run:
+        return self._relaxation.solve(self._with_cuts(program), limits.left)
+
+    def _with_cuts(self, program: Program) -> Program:
+        costs_and_bounds = {name: getattr(program, name) for name in ("cost", "offset", "lower", "upper")}
+        return replace(self._sharp, **costs_and_bounds)
 
 
-def _first_cut(reduced: Floats, program: Program) -> float:
-    """The reduced cost up to which columns make the first, small program: about three a row, at least 2,000."""
-    count = min(len(reduced), max(SMALL, 3 * program.matrix.shape[0]))
-    return float(np.partition(reduced, count - 1)[count - 1])
+def _alike(first: Program, second: Program) -> bool:
+    same = all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("lower", "upper", "cost"))
+    return same and first.offset == second.offset
 
 
-def _fixed_to_zero(program: Program, columns: NDArray[np.bool_]) -> Program:
-    return replace(program, upper=np.where(columns, 0.0, program.upper)) if columns.any() else program
+def _fractional(program: Program, x: Floats) -> int:
+    return int((np.abs(x - np.rint(x))[program.integer] > 1e-9).sum())
 
 
-def _dual_bound(program: Program, duals: Floats, reduced: Floats) -> float:
-    """Σ dual · row bound + Σ reduced cost · column bound: below every solution, whatever the multipliers.
-
-    A multiplier on the side where its row has no bound, and a reduced cost on the side where its column has none,
-    can only be rounding noise of the solver and count as 0.
-    """
-    with np.errstate(invalid="ignore"):
-        rows = np.where(duals > 0, duals * program.row_lower, np.where(duals < 0, duals * program.row_upper, 0.0))
-        columns = np.where(reduced > 0, reduced * program.lower, np.where(reduced < 0, reduced * program.upper, 0.0))
-    noise = ~np.isfinite(rows)
-    return float(rows[~noise].sum() + columns[np.isfinite(columns)].sum() + program.offset)
-
-
-def _highs(program: Program, limits: Limits, *, integer: bool) -> _Run:
-    if not program.width:  # HiGHS calls a program without columns solved, whatever its rows say
-        possible = bool((program.row_lower <= 1e-9).all() and (program.row_upper >= -1e-9).all())
-        offset = program.offset if possible else math.inf
-        status = Status.OPTIMAL if possible else Status.INFEASIBLE
-        return _Run(status, np.empty(0) if possible else None, offset, offset, np.zeros(len(program.row_lower)))
-    model: Any = highspy.Highs()
-    for option, value in (
-        ("output_flag", False),
-        ("mip_rel_gap", limits.gap),
-        ("mip_abs_gap", 0.0),
-        ("time_limit", limits.left),
-        ("primal_feasibility_tolerance", 1e-9),
-        ("dual_feasibility_tolerance", 1e-9),
-        ("mip_feasibility_tolerance", 1e-9),
-        ("random_seed", 0),
-    ):
-        if not (option == "time_limit" and math.isinf(limits.deadline)):
-            model.setOptionValue(option, value)
-    whole = integer and bool(program.integer.any())
-    kinds = program.integer.astype(np.int32) if whole else np.zeros(program.width, dtype=np.int32)
-    scaled, row_scale, cost_scale = _scaled(program)
-    a = scaled.matrix
-    model.passModel(
-        scaled.width,
-        a.shape[0],
-        a.nnz,
-        int(highspy.MatrixFormat.kRowwise),
-        int(highspy.ObjSense.kMinimize),
-        scaled.offset,
-        scaled.cost,
-        scaled.lower,
-        scaled.upper,
-        scaled.row_lower,
-        scaled.row_upper,
-        a.indptr.astype(np.int32),
-        a.indices.astype(np.int32),
-        a.data,
-        kinds,
-    )
-    if whole and limits.report is not None:
-        _listen(model, limits.report, cost_scale)
-    model.run()
-    status, info = model.getModelStatus(), model.getInfo()
-    kind = highspy.HighsModelStatus
-    if status in (kind.kInfeasible, kind.kUnboundedOrInfeasible):
-        return _Run(Status.INFEASIBLE, None, math.inf, math.inf, None)
-    objective = info.objective_function_value / cost_scale
-    bound = info.mip_dual_bound / cost_scale if whole else objective
-    if status == kind.kOptimal:
-        solution = model.getSolution()
-        duals = None if whole else np.array(solution.row_dual) * row_scale / cost_scale
-        proof = Status.OPTIMAL if not limits.gap or not whole else Status.FEASIBLE
-        return _Run(proof, np.array(solution.col_value), objective, bound, duals)
-    if status not in (kind.kTimeLimit, kind.kInterrupt, kind.kSolutionLimit, kind.kIterationLimit):
-        raise RuntimeError(f"HiGHS ended with {model.modelStatusToString(status)}")
-    bound = bound if whole and math.isfinite(bound) else -math.inf
-    has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if not (whole and has_solution):
-        return _Run(Status.NOTHING, None, math.inf, bound, None)
-    return _Run(Status.FEASIBLE, np.array(model.getSolution().col_value), objective, bound, None)
-
-
-def _scaled(program: Program) -> tuple[Program, Floats, float]:
-    """The program with rows and costs brought to moderate size by powers of two, which round nothing, and the scales.
-
-    Sums of money run to 1e11 cents, where a solver's absolute tolerance of 1e-9 is finer than any float.
-    """
-    a = program.matrix
-    filled = np.flatnonzero(np.diff(a.indptr))
-    largest = np.ones(a.shape[0])
-    largest[filled] = np.maximum.reduceat(np.abs(a.data), a.indptr[filled]) if len(filled) else 1.0
-    row = np.where(largest > 1024, 2.0 ** -np.floor(np.log2(np.maximum(largest, 1.0))), 1.0)
-    dearest = np.abs(program.cost).max(initial=1.0)
-    cost = 2.0 ** min(0.0, 17 - np.ceil(np.log2(dearest)))
-    if cost == 1 and (row == 1).all():
-        return program, row, 1.0
-    matrix = a.copy()
-    matrix.data = a.data * np.repeat(row, np.diff(a.indptr))
-    changed = replace(
-        program,
-        matrix=matrix,
-        row_lower=program.row_lower * row,
-        row_upper=program.row_upper * row,
-        cost=program.cost * cost,
-        offset=program.offset * cost,
-    )
-    return changed, row, float(cost)
-
-
-def _listen(model: Any, report: Report, cost_scale: float) -> None:
-    def tell(event: Any) -> None:
-        data = event.data_out
-        report(Progress(data.running_time, data.mip_primal_bound / cost_scale, data.mip_dual_bound / cost_scale))
-
-    model.setOptionValue("output_flag", True)  # without it HiGHS does not tell callbacks either
-    model.setOptionValue("log_to_console", False)
-    model.HandleUserInterrupt = True
-    model.cbMipLogging += tell
+def _first_gap(reduced: Floats, fractional: int) -> float:
+    """The first gap to try: within it lie four columns for each one that the relaxation left fractional."""
+    above = reduced[reduced > 1e-9]
+    if not len(above):
+        return 0.0
+    return float(np.partition(above, min(4 * fractional, len(above)) - 1)[min(4 * fractional, len(above)) - 1])
 
 
 # ---- PuLP -------------------------------------------------------------------------------------------------
@@ -291,15 +300,16 @@ def _with_pulp(solver: Any, limits: Limits) -> Callable[[Program, Limits], Solut
 
     def once(program: Program, limits: Limits) -> Solution:
         # PuLP's bounds and its word "optimal" are not to be trusted: the bound is that of HiGHS' relaxation.
-        relaxed = _highs(program, limits, integer=False)
+        relaxed = linear(program, limits.left)
         if relaxed.status is not Status.OPTIMAL or relaxed.duals is None:
             return Solution(relaxed.status, program)
         reduced = program.cost - program.matrix.T @ relaxed.duals
-        bound = _dual_bound(program, relaxed.duals, reduced)
-        found = Solution(Status.FEASIBLE, program, None, math.inf, bound, bound, reduced)
-        status, x = _run_pulp(*pulp_model(_scaled(program)[0]), chosen, program)
+        found = Solution(Status.FEASIBLE, program, None, math.inf, relaxed.bound, relaxed.bound, reduced)
+        status, x = _run_pulp(*pulp_model(scale(program)[0]), chosen, program)
         if x is None:
-            return replace(found, status=status)
+            # Some solvers that ran out of time call the program infeasible.
+            late = time.monotonic() > limits.deadline
+            return replace(found, status=Status.NOTHING if late else status)
         return replace(found, x=x, objective=float(program.cost @ x) + program.offset)
 
     return once

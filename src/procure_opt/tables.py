@@ -466,8 +466,10 @@ def _workbook(path: Path) -> _Book:
         lines.setdefault(key, line)
         if key == "notes":
             said.setdefault(key, []).append(_plain_text(value))
+        elif key in ("name", "currency"):
+            said[key] = _plain_text(value)
         elif key and value is not None:
-            said[key] = _plain_text(value) if key in ("name", "currency") else value
+            said[key] = value
     where = book.labels.get("tender", "")
     book.about = _checked_about(said, lambda key, reason: found(Problem(where, lines[key], key, reason)))
     return book

@@ -226,7 +226,7 @@ class Tender:
             valid, quantity, bidder_of = valid[keep], quantity[np.flatnonzero(keep)], bidder_of[keep]
 
         put = self._put
-        put("name", str(name))
+        put("name", str(name).strip())
         put("currency", str(currency))
         put("money_unit", float(money_unit))
         put("notes", tuple(notes))
@@ -317,6 +317,9 @@ class Tender:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}  # what is derived is not sent along
 
     def replace(self, **changes: Any) -> Tender:
         """The tender with some arguments of `Tender(...)` changed; bids set aside are judged anew.
@@ -457,6 +460,16 @@ class Tender:
         return _matching(self._bids, "bid", known) if known else np.zeros(len(self._bids), dtype=bool)
 
     @cached_property
+    def derived(self) -> dict[Any, Any]:
+        """What was computed from this tender and is wanted again and again; it goes with the tender."""
+        return {}
+
+    @cached_property
+    def offers(self) -> sparse.csr_array:
+        """How much of each lot each bid takes, lots × bids: `quantity` the other way round."""
+        return sparse.csr_array(self.quantity.T)
+
+    @cached_property
     def part(self) -> sparse.csr_array:
         """How much of each lot a bid takes: quantity / demand, bids × lots."""
         part: sparse.csr_array = self.quantity.copy()
@@ -476,6 +489,13 @@ class Tender:
         Raises:
             ValueError: no such column, or blanks in it.
         """
+        key = ("groups", per, winners, split)
+        if key not in self.derived:
+            self.derived[key] = self._groups(per, winners, split)
+        found: tuple[NDArray[np.object_], sparse.csr_array] = self.derived[key]
+        return found
+
+    def _groups(self, per: str, winners: bool, split: bool) -> tuple[NDArray[np.object_], sparse.csr_array]:
         names = self.bidder_names
         if per == "bidder":
             rows = [{str(name): 1.0} for name in names]
