@@ -3,8 +3,8 @@
 At given bids a core-selecting rule pays less than Vickrey–Clarke–Groves. Suppliers who know the rule bid otherwise, and
 with independent uniform costs the order turns: the locals wait for each other to bring their package down.
 
-Inside, all is counted from the ceiling down: a supplier's saving is the ceiling less its cost, and what it offers is the
-ceiling less its bid. To add a rule: write its price and the slope of its price, and list them in `CATALOGUE` at the foot.
+Inside, all is counted from the ceiling down: a supplier's saving is the ceiling less its cost, its offer the ceiling
+less its bid. To add a rule: write its price and the slope of its price, and list them in `CATALOGUE` at the foot.
 """
 
 from __future__ import annotations
@@ -649,10 +649,10 @@ def _shaded_by_all(market: LocalLocalGlobal, rounds: int = 600) -> tuple[Strateg
     own, whole = np.linspace(local.low, local.high, 241), np.linspace(third.low, third.high, 361)
     below, below_whole = local.cdf(own), third.cdf(whole)
     chance = np.diff(local.cdf((own[1:] + own[:-1]) / 2), prepend=0.0, append=1.0)
-    # Those with little to gain offer next to nothing, so the grid is finest there
-    grid = local.high * np.linspace(0, 1, 401) ** 2
-    grid_whole = min(third.high, 2 * local.high) * np.linspace(0, 1, 401) ** 2
-    offers, offers_whole = own / 2, whole / 2
+    # Where the ceiling binds, those with little to gain offer next to nothing, so the grid is finest there
+    grid = local.high * np.linspace(0, 1, 501) ** 1.5
+    grid_whole = min(third.high, 2 * local.high) * np.linspace(0, 1, 501) ** 1.5
+    offers, offers_whole = (own + local.low) / 2, (whole + third.low) / 2
     for turn in range(rounds):
         step = max(0.005, 2 / (turn + 4))
         win = (1 - same) * chance @ np.interp(offers[:, None] + grid, offers_whole, below_whole, left=0.0)
@@ -660,15 +660,20 @@ def _shaded_by_all(market: LocalLocalGlobal, rounds: int = 600) -> tuple[Strateg
             win = win + same * np.interp(offers[:, None] + grid, offers_whole, below_whole, left=0.0)
         win_whole = (1 - same) * chance @ np.interp(grid_whole - offers[:, None], offers, below, left=0.0)
         win_whole = win_whole + same * np.interp(grid_whole / 2, offers, below, left=0.0)
-        offers = np.maximum.accumulate(offers + step * (_peak(grid, (own[:, None] - grid) * win) - offers))
-        best = _peak(grid_whole, (whole[:, None] - grid_whole) * win_whole)
+        offers = np.maximum.accumulate(offers + step * (_best(grid, own, win) - offers))
+        best = _best(grid_whole, whole, win_whole)
         offers_whole = np.maximum.accumulate(offers_whole + step * (best - offers_whole))
     return Strategy(own, offers), Strategy(whole, offers_whole)
 
 
-def _peak(grid: Floats, values: Floats) -> Floats:
-    """Where each row is largest: the vertex of the parabola through the best point and its neighbours."""
-    best = values.argmax(axis=1)
+def _best(grid: Floats, savings: Floats, win: Floats) -> Floats:
+    """The best offer at each saving: the vertex of the parabola through the best point of the grid and its neighbours.
+
+    Whoever cannot win offers all of its saving.
+    """
+    left_over = savings[:, None] - grid
+    values = np.where(left_over < 0, left_over, left_over * win)
+    best = len(grid) - 1 - values[:, ::-1].argmax(axis=1)
     mid = np.clip(best, 1, len(grid) - 2)
     row = np.arange(len(values))
     left, right = grid[mid] - grid[mid - 1], grid[mid + 1] - grid[mid]
