@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.optimize import brentq
 
 from procure_opt.auction.market import Distribution, Floats
+from procure_opt.tender import Tender
 
 Mask = NDArray[np.bool_]
 
@@ -91,6 +93,76 @@ class LocalLocalGlobal:
         local = self.local.ppf(np.stack([uniform[:, 0], second], axis=1))
         costs: Floats = np.column_stack([local, self.package.ppf(uniform[:, 2])])
         return costs
+
+
+@dataclass(frozen=True)
+class RandomPackages:
+    """Suppliers who save by doing lots together: tenders drawn at random, each bid at its true cost.
+
+    A supplier can do some of the lots, drawn at random, and bids on every set S of them, of which one can win, at
+
+        (1 − synergy · (|S| − 1) / (reach − 1)) · Σ cost of the lots in S.
+
+    No equilibrium is known in such markets. They show what rules pay at true costs, where only VCG gives no reason to
+    bid otherwise.
+
+    Args:
+        lots: How many lots are let.
+        bidders: How many suppliers there are.
+        reach: How many lots each can do.
+        synergy: What a supplier saves on all its lots together, as a share, from 0 to below 1.
+        cost: Distribution of the cost of a lot, in currency.
+        ceiling: What a lot costs in-house.
+
+    Raises:
+        ValueError: a count is not a whole number of at least 1, or another parameter is out of range.
+
+    >>> tender = RandomPackages(lots=3, bidders=2, reach=2).draw(np.random.default_rng(3))
+    >>> tender.bids[["bidder", "lots", "price"]].head(3)
+      bidder lots   price
+    0     S1    A   90.06
+    1     S1    B   79.11
+    2     S1  A;B  135.34
+    """
+
+    lots: int = 4
+    bidders: int = 6
+    reach: int = 3
+    synergy: float = 0.2
+    cost: Distribution = field(default_factory=lambda: stats.uniform(50, 50))
+    ceiling: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("lots", 26), ("bidders", math.inf), ("reach", self.lots)):
+            value = getattr(self, name)
+            if value != int(value) or not 1 <= value <= most:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number from 1 to {most}")
+        if not 0 <= self.synergy < 1:
+            raise ValueError(f"synergy is {self.synergy!r}; it must be a share from 0 to below 1")
+        if not float(self.cost.support()[0]) >= 0 or not self.ceiling > 0:
+            raise ValueError("costs and the ceiling must be amounts of at least 0, the ceiling above 0")
+
+    def draw(self, generator: np.random.Generator) -> Tender:
+        """A tender with these suppliers' bids, rounded to 0.01; each lot can be done in-house at the ceiling."""
+        names = [chr(ord("A") + lot) for lot in range(self.lots)]
+        bids: list[dict[str, Any]] = []
+        for supplier in range(1, self.bidders + 1):
+            can = np.sort(generator.choice(self.lots, self.reach, replace=False))
+            costs = self.cost.ppf(generator.random(self.reach))
+            for size in range(1, self.reach + 1):
+                saved = self.synergy * (size - 1) / max(1, self.reach - 1)
+                for some in combinations(range(self.reach), size):
+                    price = round((1 - saved) * float(costs[list(some)].sum()), 2)
+                    bids.append(
+                        {
+                            "bid": f"S{supplier}.{len(bids) + 1}",
+                            "bidder": f"S{supplier}",
+                            "lots": [names[can[each]] for each in some],
+                            "price": price,
+                            "xor": "one",
+                        }
+                    )
+        return Tender([{"lot": name, "in_house": self.ceiling} for name in names], bids)
 
 
 @dataclass(frozen=True)
@@ -293,7 +365,11 @@ def _nearest_zero_slope(own: Floats, other: Floats, package: _Savings) -> Floats
 
 @dataclass(frozen=True, eq=False)
 class Strategy:
-    """What a supplier offers below the ceiling, by its saving: through these points, monotone between them."""
+    """What a supplier offers below the ceiling, by its saving: through these points, monotone between them.
+
+    >>> Strategy(np.array([0.0, 1.0]), np.array([0.0, 0.5]))(np.array([0.5, 2.0])).tolist()
+    [0.25, 0.5]
+    """
 
     savings: Floats
     offers: Floats
@@ -325,6 +401,10 @@ class PackageEquilibrium:
         market: The market.
         local: The locals' strategy, counted from the ceiling down.
         package: The strategy of the one who bids on both lots, counted from twice the ceiling down.
+
+    >>> found = solve(PackageRule("core_nearest_zero"), LocalLocalGlobal(correlation=1.0))
+    >>> round(found.bid(0.25), 6), round(found.expected_payment, 6), round(found.cost_ratio, 6)
+    (0.25, 1.333333, 1.0)
     """
 
     rule: PackageRule
@@ -548,7 +628,8 @@ def solve(rule: PackageRule, market: LocalLocalGlobal) -> PackageEquilibrium:
 
     with B ~ G the saving of the third and b₂ the other local's offer. This gives v as a function of b, through the
     distribution of b₂ that follows from it; it is iterated until it stays. A local for whom even b = 0 is too much asks
-    for the ceiling. Under pay-as-bid both sides shade, and damped best responses are iterated.
+    for the ceiling. Under pay-as-bid both sides shade, and damped best responses are iterated; where the locals' costs
+    are correlated, or suppliers' costs reach beyond the ceiling, these may go in circles, and nothing is returned.
 
     Raises:
         RuntimeError: no equilibrium was found; the message gives the ε of the best try. No strategy is returned whose
