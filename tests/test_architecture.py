@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import procure_opt as po
-from procure_opt import constraints, policy, scoring
+from procure_opt import abnormal, constraints, policy, scoring
 from procure_opt.check import TWINS
 
 SOURCE = Path(po.__file__).parent
@@ -21,7 +21,10 @@ MAY = {
     "tender": "",
     "program": "",
     "measures": "tender program",
-    "scoring": "tender program",
+    "offers": "tender",
+    "scoring": "tender offers",
+    "abnormal": "tender offers",
+    "reversals": "tender offers scoring",
     "constraints": "tender program measures",
     "ledger": "tender program measures constraints",
     "highs": "program",
@@ -34,6 +37,7 @@ MAY = {
     "proof": "program highs search policy ties",
     "infeasible": "tender program constraints policy solvers ties",
     "award": "tender program measures constraints policy solvers ties proof infeasible",
+    "by_lot": "tender constraints offers scoring policy award",
     "check_search": "",
     "check_payments": "check_search",
     "payments": "tender program measures constraints policy highs search solvers ties award",
@@ -46,7 +50,7 @@ MAY = {
 }
 MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
 
-# The first five lines of the list of public names, without pay, Payments, rank_reversals, winner_map, abnormally_low.
+# The first five lines of the list of public names, and of the auctions those about bids alone; without pay, Payments.
 NAMES = """
     Tender Policy Ledger award Award check read_tender read_tenders read_policy write_tender announce
     BadTable Infeasible OutOfTime Tied
@@ -54,6 +58,7 @@ NAMES = """
     Budget Cover MinQuality AttributeBound MaxShare MinShare MaxLots MinWinners MaxWinners MaxHHI MinAward Capacity
     Separate Together KeepIncumbents Exclude Require Resilient
     price_to_win price_of_constraints near_ties frontier scenarios stability replacement_cost
+    rank_reversals winner_map abnormally_low
 """
 
 
@@ -124,7 +129,17 @@ def test_every_twin_has_a_constraint() -> None:
 def test_catalogues_of_the_policy_are_public() -> None:
     for value in (*policy.OBJECTIVES, *policy.TIE_BREAKS):
         assert getattr(po, value.__name__) is value
-    assert all(callable(formula) for formula in scoring.CATALOGUE)
+
+
+@pytest.mark.parametrize("value", [*scoring.CATALOGUE, *abnormal.TESTS], ids=lambda value: value.__name__)
+def test_every_formula_and_every_test_of_low_bids_is_public(value: type) -> None:
+    assert getattr(po, value.__name__) is value
+    assert callable(value)
+
+
+def test_every_formula_says_what_it_claims() -> None:
+    assert all(hasattr(formula, "claims") for formula in scoring.CATALOGUE)
+    assert {type(formula) for formula in scoring.PUBLISHED.values()} <= set(scoring.CATALOGUE)
 
 
 @pytest.mark.parametrize("name", NAMES.split())

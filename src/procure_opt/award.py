@@ -44,7 +44,7 @@ class Award:
             (equals `cost` in the plain case); with `BestScore` minus the score, plus charges.
         bound: No award has a lower `objective`.
         gap: (objective − bound) / |objective|.
-        score: Estimate-weighted mean score (`BestScore`), else NaN.
+        score: Estimate-weighted mean score (`BestScore`; of scores in money their sum, less in-house cost), else NaN.
         ledger: Transaction costs.
         bids: Accepted bids: the tender's columns, `fraction`, and `net` to be paid.
         by_bidder: Winners: lots, quantity, price (net), estimate, share (of prices + in-house).
@@ -230,7 +230,7 @@ def read(plan: Plan, solution: Solution, tied: tuple[str, ...] | None) -> Award:
         objective=objective,
         bound=bound,
         gap=(objective - bound) / max(abs(objective), 1e-9),
-        score=-aim if scored else np.nan,
+        score=-currency(aim, plan.unit) if scored else np.nan,
         ledger=currency(ledger, unit),
         bids=tender.bids.iloc[accepted]
         .assign(fraction=fraction[accepted], net=_currencies(net[accepted], unit))

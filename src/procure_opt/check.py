@@ -370,10 +370,14 @@ class Facts:
         """What was minimised, charges of soft constraints left out, in units; None of an objective not known here.
 
         LowestCost: Σ (1 − deduction) · net + in-house + ledger. QualityAdjusted: less Σ value · quality of what is let
-        and of what is done in-house. BestScore: −Σ score · estimate · part / Σ estimate, in points.
+        and of what is done in-house. BestScore: −Σ score · estimate · part / Σ estimate, in points; of scores in money
+        −Σ score + in-house.
         """
         tender, goal = self.tender, self.award.policy.objective
         kind = type(goal).__name__
+        if kind == "BestScore" and self.in_money:
+            scores = np.asarray(goal.scoring(tender))[self.bid]
+            return -float(scores.sum()) / tender.money_unit + self.in_house_cost(self.every_lot)
         if kind == "BestScore":
             weight = self.amount("estimate", self.every_lot) / tender.estimate.sum()
             return -float((np.asarray(goal.scoring(tender))[self.bid] * weight).sum())
@@ -386,6 +390,12 @@ class Facts:
             points = tender.quality[self.bid][self.at] * self.part
             aim -= float((worth[self.lot] * points).sum() + (home * self.own).sum())
         return aim
+
+    @cached_property
+    def in_money(self) -> bool:
+        """Whether the objective is money; else it is points."""
+        goal = self.award.policy.objective
+        return type(goal).__name__ != "BestScore" or bool(getattr(goal.scoring, "in_money", False))
 
     @cached_property
     def rate(self) -> Floats:
@@ -495,12 +505,15 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
 
 
 def _field(award: Any, problems: list[Violation]) -> Tender:
-    """The tender as it is evaluated: quality derived from scores, bids on lots with too few bidders set aside.
+    """The tender as it is evaluated: quality derived, bids set aside that scores do not admit or with too few rivals.
 
     Setting a bid on a thin lot aside takes a bidder from its other lots, so lots are counted until nothing changes.
     """
     policy = award.policy
     tender: Tender = award.tender.scored(policy.quality_weights)
+    refused = getattr(getattr(policy.objective, "scoring", None), "inadmissible", None)
+    if refused is not None:
+        tender = tender.set_aside(refused(tender))
     bids = tender.quantity.tocoo()
     bid, lot = bids.coords
     alive = np.ones(len(tender.price), dtype=bool)
@@ -987,15 +1000,16 @@ def _objective(facts: Facts) -> Iterator[Violation]:
     """What was minimised, charges of soft constraints on top; its bound; and what "optimal" claims."""
     award = facts.award
     kind = type(award.policy.objective).__name__
-    aim, unit = facts.aim, 1.0 if kind == "BestScore" else facts.tender.money_unit
+    aim, unit = facts.aim, facts.tender.money_unit if facts.in_money else 1.0
     if aim is None:
         yield Violation("objective", "", math.nan, f"not independently checked: {kind} is not known here")
         return
-    if kind == "BestScore" and not abs(award.score + aim) <= RELATIVE * max(1.0, abs(aim)):
-        yield Violation("score", "", award.score + aim, f"it is {-aim:.12g}, the award says {award.score:.12g}")
+    if kind == "BestScore" and not abs(award.score / unit + aim) <= RELATIVE * max(1.0, abs(aim)):
+        message = f"it is {-aim * unit:.12g}, the award says {award.score:.12g}"
+        yield Violation("score", "", award.score + aim * unit, message)
     charges = sum(facts.charge(rule, found, unchecked) for rule, found, unchecked in facts.verdicts) / unit
     true = aim + charges
-    slack = facts.money(true) if kind != "BestScore" else RELATIVE * max(1.0, abs(true))
+    slack = facts.money(true) if facts.in_money else RELATIVE * max(1.0, abs(true))
     said, bound = award.objective / unit, award.bound / unit
     if not abs(said - true) <= slack:
         message = f"it is {true * unit:.15g}, the award says {award.objective:.15g}"
@@ -1003,7 +1017,7 @@ def _objective(facts: Facts) -> Iterator[Violation]:
     if not bound <= true + slack:
         message = f"{award.bound:.15g} is above the objective {true * unit:.15g}"
         yield Violation("bound", "", (bound - true) * unit, message)
-    room = max(1.0, RELATIVE * abs(true)) if kind != "BestScore" else SCORES
+    room = max(1.0, RELATIVE * abs(true)) if facts.in_money else SCORES
     if award.status == "optimal" and not true - bound < room:
         message = f"the objective is {true * unit:.15g}, the bound {award.bound:.15g}: that proves no optimum"
         yield Violation("status", "", (true - bound) * unit, message)

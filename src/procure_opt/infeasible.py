@@ -103,6 +103,11 @@ class Infeasible(Exception):
             bare = [lot for lot in some if lot not in thin]
             if bare:
                 said.append(f"{_lots(bare, 'Lot')} {_has(bare)} no valid bid and no in-house cost.")
+                aside = plan.tender.rejected.iloc[len(plan.given.rejected) :]
+                aside = aside[~aside["reason"].str.startswith("fewer than")].head(8)
+                if len(aside):
+                    why = [f"{name} ({reason})" for name, reason in zip(aside["bid"], aside["reason"])]
+                    said.append(f"Not admitted: {'; '.join(why)}.")
             if thin:
                 said.append(f"{_lots(thin, 'Lot')} {_has(thin)} {_few(plan)} and no in-house cost.")
             said.append("Give an in-house cost, or allow lots to stay unawarded with Cover(lots=…, penalty=…).")

@@ -15,7 +15,7 @@ from procure_opt.constraints import Constraint, Cover
 from procure_opt.ledger import Ledger
 from procure_opt.measures import Places, accept, coverage, exclusive, kept, kept_cost, known, rated, spend, take
 from procure_opt.program import Columns, Floats, Linear, Program, Rows
-from procure_opt.scoring import Scoring
+from procure_opt.scoring import Scoring, in_money, inadmissible
 from procure_opt.tender import Tender
 
 # ---- objectives -------------------------------------------------------------------------------------------
@@ -77,23 +77,63 @@ class BestScore:
 
     Σ_bids score · Σ_{its lots} estimate · fraction / Σ_lots estimate. Penalties of soft constraints are in points.
 
+    Scores in money (`LowestPrice`, `MonetisedQuality`, …) are added up instead, in-house at its cost: Σ_bids score −
+    in-house cost. Penalties are then in money. Bids the formula does not admit are set aside with the reason.
+
     Args:
         scoring: A formula of `procure_opt.scoring`, or any function of a tender giving one number a bid.
+
+    Raises:
+        ValueError: estimates blank or all 0; a score that is no number; points so small that they drown in the
+            solver's tolerance; points below 0 where a lot may be done in-house, which would then be best for scoring 0.
     """
 
     scoring: Scoring
 
+    @property
+    def in_money(self) -> bool:
+        """Whether the scores are minus an amount of money."""
+        return in_money(self.scoring)
+
+    def inadmissible(self, tender: Tender) -> dict[int, str]:
+        """The bids the formula does not admit, by position, with the reason."""
+        return inadmissible(self.scoring, tender)
+
     def __call__(self, tender: Tender) -> Linear:
-        """Minus the mean score."""
+        """Minus the mean score; in money the cost in money units."""
+        scores = np.asarray(self.scoring(tender), dtype=float)
+        wrong = tender.bid_names[~np.isfinite(scores)]
+        if len(wrong):
+            raise ValueError(f"{self.scoring!r} gives no score to bid {wrong[0]!r}; name it in `inadmissible` instead")
+        if self.in_money:
+            units = -scores / tender.money_unit
+            whole = np.abs(units - np.rint(units)) < 1e-6 + 1e-14 * np.abs(units)
+            return take(tender).under(np.where(whole, np.rint(units), units)) + kept_cost(tender)
         estimate = known(tender, "estimate", np.ones(len(tender.demand), dtype=bool))
         if not estimate.sum() > 0:
             raise ValueError("BestScore weighs lots by estimate, and all estimates are 0")
+        self._refuse_points(tender, scores)
         weight = tender.part @ estimate / estimate.sum()
-        return take(tender).under(-weight * np.asarray(self.scoring(tender), dtype=float))
+        return take(tender).under(-weight * scores)
+
+    def _refuse_points(self, tender: Tender, scores: Floats) -> None:
+        largest = np.abs(scores).max(initial=0)
+        if 0 < largest < 0.01:
+            raise ValueError(
+                f"the largest score is {largest:.3g}: so small that differences drown in the solver's tolerance; give "
+                f"the formula a larger scale"
+            )
+        may = tender.part @ (~np.isnan(tender.in_house)).astype(float) > 0
+        below = tender.bid_names[(scores < 0) & may]
+        if len(below):
+            raise ValueError(
+                f"bid {below[0]!r} scores below 0, and in-house, which scores 0, would be better for having no score; "
+                f"leave in_house blank, or use a formula whose points start at 0"
+            )
 
     def unit(self, tender: Tender) -> float:
-        """One unit of the objective is a point."""
-        return 1.0
+        """One unit of the objective is a point, or what it is worth in money."""
+        return tender.money_unit if self.in_money else 1.0
 
 
 OBJECTIVES = (LowestCost, QualityAdjusted, BestScore)
@@ -220,8 +260,13 @@ class Policy:
     __hash__ = None  # type: ignore[assignment]
 
     def field(self, tender: Tender) -> tuple[Tender, tuple[str, ...]]:
-        """The tender as it is evaluated (quality derived, bids on thin lots set aside), and the thin lots."""
+        """The tender as it is evaluated, and the thin lots.
+
+        Quality is derived, and bids are set aside that the formula does not admit or that are on thin lots.
+        """
         tender = tender.scored(self.quality_weights)
+        if isinstance(self.objective, BestScore):
+            tender = tender.set_aside(self.objective.inadmissible(tender))
         thin: list[int] = []
         reasons: dict[int, str] = {}
         live = np.ones(len(tender.price), dtype=bool)
@@ -312,7 +357,8 @@ class Plan:
     @property
     def in_money(self) -> bool:
         """Whether the objective is money; else it is points."""
-        return not isinstance(self.policy.objective, BestScore)
+        goal = self.policy.objective
+        return not isinstance(goal, BestScore) or goal.in_money
 
 
 def charged(rows: Rows, values: Columns) -> Floats:
