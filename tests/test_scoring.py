@@ -92,6 +92,16 @@ def test_a_wrong_answer_in_print_is_wrong() -> None:
     assert scores.round(1).tolist() != [38.2, 40.0, 35.3]
 
 
+@each_row("hhi.csv", "source")
+def test_known_concentration(row: dict[str, str]) -> None:
+    shares = row["shares"].split()
+    merged = row["merged"].split()
+    firms = [{"bidder": f"F{n}", "owner": "one" if str(n) in merged else ""} for n in range(1, 1 + len(shares))]
+    bids = [bid(f"b{n}", f"F{n}", f"L{n}", int(share)) for n, share in enumerate(shares, 1)]
+    award = po.award(tender(lots(*(f"L{n}" for n in range(1, 1 + len(shares)))), *bids, bidders=firms))
+    assert award.hhi * 10_000 == pytest.approx(float(row["hhi"]), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("value", "digits", "rule", "expected"),
     [
