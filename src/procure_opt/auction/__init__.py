@@ -1,0 +1,1 @@
+"""Bidding rules compared with bidders who respond to them, and what past bids say."""

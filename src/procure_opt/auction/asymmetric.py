@@ -1,0 +1,401 @@
+"""First price with suppliers of several classes: the boundary-value problem of Lebrun and of Maskin and Riley.
+
+Class i has n_i suppliers with costs on [c̲_i, c̄_i], survivor S_i and hazard h_i. Let φ_i(b) be the cost at which it
+bids b. Then for all classes that bid around b
+
+    θ / (b − φ_i) = Σ_j n_j λ_j − λ_i,   λ_i = h_i(φ_i) φ_i′(b),
+
+with θ = 1 − ρ (relative risk aversion). All classes leave off at one highest bid b̄ that can win; there
+φ_i(b̄) = min(c̄_i, b̄). The lowest bid is unknown. From one that is too low the suppliers' costs catch up with their bids
+before b̄; from one that is too high they never do. So it is found by halving, and the path above it, which runs away
+from its neighbours, is followed between one of either kind (a straddle), halving again wherever the two part.
+
+References: Lebrun (1999), International Economic Review 40; Maskin and Riley (2000), Review of Economic Studies 67;
+Marshall, Meurer, Richard and Stromquist (1994), Games and Economic Behavior 7; Bajari (2001), Economic Theory 18.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate, optimize
+
+Floats = NDArray[np.float64]
+Slope = Callable[[float, Floats], list[float]]
+
+LOW, HIGH, STEP = -45.0, 60.0, 0.01  # the table of costs, over the log-odds of a quantile
+END = 1e-6  # share of a support from either end where costs follow their power law
+NEAR = 1e-13  # how near two lowest bids are brought, as a share of the bids
+FIRST = 0.02  # of −log(b̄ − b), until the straddle begins
+CLOSE, APART = 1e-10, 1e-6  # of its two paths: how near they are brought, and how far they may part
+LAST, FAR = 1e-3, 1e-9  # shares of the bids, from the highest: where the path ends, and where its kind is decided
+CUT = 1e-7  # where the path ends if the highest bid cuts off costs
+IDLE = 0.02  # a path on which nobody's −log S grows faster than that, by −log(b̄ − b), never catches up
+NEVER = 0.1  # a path whose margins are smaller than that share of the smallest one of a true path catches up
+GONE = 36.0  # −log S
+TOLERANCE = 1e-10  # of a step, relative and absolute
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
+
+
+class NotConverged(RuntimeError):
+    """No strategy was found that could be verified; `epsilon` is what a supplier could gain by leaving the best one."""
+
+    def __init__(self, message: str, epsilon: float = math.nan):
+        super().__init__(f"{message} (epsilon {epsilon:.3g})")
+        self.epsilon = epsilon
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Bids, and the costs at which each class makes them.
+
+    Attributes:
+        bids: Ascending, shape (points,).
+        costs: φ, shape (classes, points).
+        hazards: λ: how fast, over bids, −log of the probability grows that one of the class bids more.
+        none: Probability that nobody bids less, Π S_i^n_i, shape (points,).
+        weights: Of the points in sums over bids. The last point stands for all bids above the others.
+        low: The lowest bid.
+        high: The highest that can win.
+    """
+
+    bids: Floats
+    costs: Floats
+    hazards: Floats
+    none: Floats
+    weights: Floats
+    low: float
+    high: float
+
+
+class _Class(NamedTuple):
+    """One class below the highest bid: costs from `low` to `top`, beyond which nobody of it can win."""
+
+    low: float
+    top: float
+    full: float  # −log S(top): infinite where all of its costs lie below
+    values: Floats  # log-odds of the cost between low and top, over those of its quantile
+    slopes: Floats
+
+
+def highest_bid(classes: Sequence[tuple[Any, int]], reserve: float) -> float:
+    """b̄: the highest bid that can win, given a reserve (infinite: none).
+
+    A supplier alone at the lowest ceiling c̄ asks what is best against others who bid their cost; of two there, none
+    can ask more than c̄.
+    """
+    tops = sorted(float(each.support()[1]) for each, count in classes for _ in range(min(count, 2)))
+    if len(tops) < 2:
+        raise ValueError("with one supplier there is no competition; give the market another one, or the rule a reserve")
+    first, second = tops[0], min(tops[1], reserve)
+    if reserve <= first:
+        return reserve
+    if math.isinf(second):
+        raise ValueError("suppliers of several classes need a highest cost, or a reserve; truncate the distributions")
+    if second - first <= 1e-12 * max(1.0, abs(second)):
+        return second
+    others = [(each, count) for each, count in classes if each.support()[1] > first]
+
+    def gain(bid: float) -> float:
+        chance = sum(count * math.log(max(float(each.sf(bid)), 1e-300)) for each, count in others)
+        return math.log(bid - first) + chance
+
+    grid = np.linspace(first, second, 403)[1:-1]
+    best = int(np.argmax([gain(float(bid)) for bid in grid]))
+    step = float(grid[1] - grid[0])
+    if reserve < tops[1] and best == len(grid) - 1:
+        raise ValueError(
+            f"the reserve, {reserve:g}, lies above the highest cost of one class, {first:g}, and below what its supplier "
+            f"would ask; a reserve of at most {first:g}, or none, can be solved for"
+        )
+
+    def slope(bid: float) -> float:
+        h = 1e-4 * step
+        return (8 * (gain(bid + h) - gain(bid - h)) - (gain(bid + 2 * h) - gain(bid - 2 * h))) / (12 * h)
+
+    low, high = max(grid[best] - step, first + 0.01 * step), min(grid[best] + step, second - 0.01 * step)
+    return float(optimize.brentq(slope, low, high, xtol=1e-15))
+
+
+def solved(classes: Sequence[tuple[Any, int]], reserve: float = math.inf, theta: float = 1.0) -> Path:
+    """The equilibrium path of bids.
+
+    Raises:
+        ValueError: no bid can win, or the reserve falls where this does not hold.
+        NotConverged: no lowest bid was found.
+    """
+    end = highest_bid(classes, reserve)
+    able = [float(each.support()[0]) < end for each, _ in classes]
+    if sum(count for (_, count), may in zip(classes, able, strict=True) if may) < 2:
+        raise ValueError(f"fewer than two suppliers can have costs below {end:g}: there is no competition to solve for")
+    shot = _Shot([pair for pair, may in zip(classes, able, strict=True) if may], end, theta)
+    pieces = shot.followed()
+    taus = np.concatenate([(b - a) / 2 * NODES + (a + b) / 2 for a, b, _ in pieces])
+    states = np.column_stack([piece((b - a) / 2 * NODES + (a + b) / 2)for a, b, piece in pieces])
+    weights = np.concatenate([(b - a) / 2 * WEIGHTS for a, b, _ in pieces]) * np.exp(-taus)
+    costs, hazards = np.full((2, len(classes), len(taus)), np.inf)
+    hazards[:] = 0.0
+    inside = np.flatnonzero(able)
+    for k, (tau, state) in enumerate(zip(taus.tolist(), states.T.tolist(), strict=True)):
+        costs[inside, k] = [top - shot.rest(number, state[number]) for number, top in enumerate(shot.top)]
+        hazards[inside, k] = shot.hazards(tau, state)
+    none = np.exp(-(np.array(shot.counts) @ shot.survived(states)))
+    path = Path(end - np.exp(-taus), costs, hazards, none, weights, end - math.exp(-pieces[0][0]), end)
+    last, state = pieces[-1][1], np.asarray(pieces[-1][2](pieces[-1][1]))
+    return _closed(path, shot, [pair[1] for pair in classes], inside, last, state)
+
+
+def _closed(path: Path, shot: _Shot, counts: Sequence[int], inside: NDArray[np.intp], tau: float, state: Floats) -> Path:
+    """The path with one more point for all that is left above it, where everything follows its power law."""
+    left, rest = math.exp(-tau), shot.rest
+    survived, full = shot.survived(state[:, None])[:, 0], np.array(shot.full)
+    mass = math.exp(-float(np.dot(shot.counts, survived))) - math.exp(-float(np.dot(shot.counts, full)))
+    hazards = np.zeros(len(counts))
+    hazards[inside] = shot.hazards(tau, state.tolist())
+    falls = float(np.dot(counts, hazards))
+    power = left * falls if not np.isfinite(full).all() else 0.5
+    part = power / (power + 1)
+    costs = np.full(len(counts), np.inf)
+    near = part if not np.isfinite(full).all() else math.sqrt(part)
+    costs[inside] = [top - near * rest(number, v) for number, (top, v) in enumerate(zip(shot.top, state, strict=True))]
+    return Path(
+        np.append(path.bids, shot.end - part * left),
+        np.column_stack([path.costs, costs]),
+        np.column_stack([path.hazards, hazards]),
+        np.append(path.none, mass),
+        np.append(path.weights, 1 / falls),
+        path.low,
+        path.high,
+    )
+
+
+Piece = tuple[float, float, Callable[[Any], Floats]]
+
+
+class _Shot:
+    """Paths upwards from a lowest bid, over τ = −log(b̄ − b), in v = −log S; where b̄ cuts off costs, v = −log(1 − log S /
+    log S(b̄)), so that what is left before the end is always e^−v."""
+
+    def __init__(self, classes: Sequence[tuple[Any, int]], end: float, theta: float):
+        self.end, self.theta = end, theta
+        self.counts = [int(count) if count == int(count) else count for _, count in classes]
+        tables = [_tabled(each, end) for each, _ in classes]
+        self.low, self.top = [each.low for each in tables], [each.top for each in tables]
+        self._width = [each.top - each.low for each in tables]
+        self._beyond = [end - each.top for each in tables]
+        self.full = [each.full for each in tables]
+        self._values = [each.values.tolist() for each in tables]
+        self._slopes = [each.slopes.tolist() for each in tables]
+        self._second = sorted(low for low, count in zip(self.low, self.counts, strict=True) for _ in range(min(count, 2)))[1]
+        self._range = end - self._second
+        cut = any(map(math.isfinite, self.full)) and not any(self._beyond)
+        self.last, self._far = -math.log((CUT if cut else LAST) * self._range), -math.log(FAR * self._range)
+        self._many = max(10, *self.counts)
+
+    # ---- what a state says: plain floats, since arrays of a few classes are slower ----
+
+    def rest(self, number: int, v: float) -> float:
+        """c̄ − c of a class, by the log-odds of c between c̲ and c̄ (cubic Hermite interpolation)."""
+        odds = v if v > 30 else math.log(math.expm1(v)) if v > 1e-300 else -690.0
+        values, slopes = self._values[number], self._slopes[number]
+        if odds <= LOW:
+            value = values[0] + (odds - LOW) * slopes[0]
+        elif odds >= HIGH:
+            value = values[-1] + (odds - HIGH) * slopes[-1]
+        else:
+            place = (odds - LOW) / STEP
+            node = min(int(place), len(values) - 2)
+            x, a, b = place - node, values[node], values[node + 1]
+            da, db = slopes[node] * STEP, slopes[node + 1] * STEP
+            value = a + x * (da + x * (3 * (b - a) - 2 * da - db + x * (2 * (a - b) + da + db)))
+        if value > 0:
+            share = math.exp(-value)
+            return self._width[number] * share / (1 + share)
+        return self._width[number] / (1 + math.exp(value))
+
+    def margins(self, tau: float, state: Sequence[float]) -> list[float]:
+        """b − φ of each class."""
+        left = math.exp(-tau)
+        return [self.rest(number, v) + self._beyond[number] - left for number, v in enumerate(state)]
+
+    def hazards(self, tau: float, state: Sequence[float]) -> list[float]:
+        """λ of each class; 0 where even the lowest cost bids higher."""
+        least = 1e-12 * math.exp(-tau)  # a path that has caught up goes on for the rest of its step
+        asks = [
+            self.theta / max(margin, least) if margin > 0 or v > 0 else math.inf
+            for margin, v in zip(self.margins(tau, state), state, strict=True)
+        ]
+        gone = self._gone(state)
+        if gone is not None:  # its own first-order condition then says how fast the others' bids pass by
+            others = self.counts[:gone] + self.counts[gone + 1 :]
+            theirs = asks[:gone] + asks[gone + 1 :]
+            total = (asks[gone] + sum(map(operator.mul, others, theirs))) / sum(others)
+            return [total - ask for ask in asks]
+        taken, bidders, total = 0.0, 0, math.inf
+        for ask, count in sorted(zip(asks, self.counts, strict=True)):
+            if ask >= total and bidders >= 2:
+                break
+            taken, bidders = taken + count * ask, bidders + count
+            total = taken / (bidders - 1) if bidders > 1 else math.inf
+        return [max(0.0, total - ask) if total < math.inf else 0.0 for ask in asks]
+
+    def slope(self, tau: float, state: Floats) -> list[float]:
+        """dv / dτ."""
+        left, vs = math.exp(-tau), state.tolist()
+        return [
+            left * hazard * (math.exp(min(v, 300.0)) / full if full < math.inf else 1.0)
+            for hazard, v, full in zip(self.hazards(tau, vs), vs, self.full, strict=True)
+        ]
+
+    def survived(self, states: Floats) -> Floats:
+        """−log S, shape (classes, points)."""
+        full = np.array(self.full)[:, None]
+        cut = np.isfinite(full)
+        return np.where(cut, -np.where(cut, full, 1.0) * np.expm1(-states), states)
+
+    # ---- shots ----
+
+    def catches_up(self, tau: float, state: Floats, tolerance: float = TOLERANCE) -> bool:
+        """Whether on the path from here costs catch up with bids before the highest one."""
+        solver = self._solver(self.slope, tau, state, self._far, tolerance)
+        while solver.status == "running":
+            solver.step()
+            # On the true path the margins shrink like b̄ − b, or like its square where one class has its ceiling below.
+            rest = math.exp(-solver.t)
+            least = NEVER * rest * min(1.0, rest / self._range) / self._many
+            state = solver.y.tolist()
+            margins = self.margins(solver.t, state)
+            if solver.status == "failed" or any(m <= least and v > 0 for m, v in zip(margins, state, strict=True)):
+                return True
+            gone = self._gone(state)
+            if gone is not None:
+                return self._catches_up_alone(gone, solver.t, state)
+            if rest * max(self.hazards(solver.t, state)) < IDLE:
+                return False
+        return False
+
+    def _solver(
+        self, slope: Slope, tau: float, state: Floats, until: float, tolerance: float = TOLERANCE
+    ) -> Any:
+        first = min(1e-5, (until - tau) / 2)
+        return integrate.DOP853(slope, tau, state, until, rtol=tolerance, atol=tolerance, first_step=first)
+
+    def followed(self) -> list[Piece]:
+        """The path: between each two of its times a function of time."""
+        start, low, high = np.zeros(len(self.low)), self._second, self.end
+        while high - low > NEAR * self._range:
+            middle = (low + high) / 2
+            if self.catches_up(-math.log(self.end - middle), start, max(TOLERANCE, 1e-3 * (high - low) / self._range)):
+                low = middle
+            else:
+                high = middle
+        if self._second == low or self.end == high:
+            raise NotConverged(f"no lowest bid was found between {self._second:g} and {self.end:g}")
+        tau = -math.log(self.end - (low + high) / 2)
+        pieces = list(self._pieces(self.slope, tau, start, tau + FIRST))
+        one, other = (self._at(-math.log(self.end - bid), start, tau + FIRST) for bid in (low, high))
+        while not self._ends(pieces[-1][1], one):
+            round = list[Piece]()
+            one, other, _ = self._narrowed(pieces[-1][1], one, other)
+            for piece in self._pieces(self._both, pieces[-1][1], np.append(one, other), self.last):
+                round.append(piece)
+                one, other = np.split(piece[2](piece[1]), 2)
+                if _apart(one, other) > APART or self._ends(piece[1], one):
+                    break
+            share = 0.5 if self._ends(round[-1][1], one) else self._narrowed(round[-1][1], one, other)[2]
+            pieces += [(begin, end, _between(both, share)) for begin, end, both in round]
+        if pieces[-1][1] < self.last - 1e-6:  # a class is gone; without it nothing runs away any more
+            pieces += self._pieces(self.slope, pieces[-1][1], pieces[-1][2](pieces[-1][1]), self.last)
+        return pieces
+
+    def _at(self, tau: float, state: Floats, until: float) -> Floats:
+        return np.asarray([piece(until) for _, _, piece in self._pieces(self.slope, tau, state, until)][-1])
+
+    def _ends(self, tau: float, state: Floats) -> bool:
+        return tau > self.last - 1e-6 or self._gone(state.tolist()) is not None
+
+    def _gone(self, state: Sequence[float]) -> int | None:
+        """The class that ends below the highest bid, once its costs are as good as used up."""
+        gone = (number for number, v in enumerate(state) if v > GONE and self._beyond[number] > 0)
+        return next(gone, None)
+
+    def _catches_up_alone(self, gone: int, tau: float, state: Sequence[float]) -> bool:
+        """The same once its class is gone: from then on (b − c̄) Π S_j^n_j does not change, and at b̄ it is known."""
+        most, now = math.log(self.end - self.top[gone]), math.log(self.end - math.exp(-tau) - self.top[gone])
+        for number, (count, full, v) in enumerate(zip(self.counts, self.full, state, strict=True)):
+            if number != gone:
+                most, now = most - count * full, now + count * full * math.expm1(-v)
+        return now < most
+
+    def _both(self, tau: float, state: Floats) -> list[float]:
+        one, other = np.split(state, 2)
+        return self.slope(tau, one) + self.slope(tau, other)
+
+    def _pieces(self, slope: Slope, tau: float, state: Floats, until: float) -> Iterator[Piece]:
+        solver = self._solver(slope, tau, state, until)
+        while solver.status == "running":
+            solver.step()
+            if solver.status == "failed":
+                raise NotConverged("the path of bids broke off")
+            yield float(solver.t_old), float(solver.t), solver.dense_output()
+
+    def _narrowed(self, tau: float, one: Floats, other: Floats) -> tuple[Floats, Floats, float]:
+        """The two paths, of which the first catches up and the other does not, brought close; where between them."""
+        low, high = 0.0, 1.0
+        apart = other - one
+        while (high - low) * _apart(one, other) > CLOSE:
+            middle = (low + high) / 2
+            if self.catches_up(tau, one + middle * apart):
+                low = middle
+            else:
+                high = middle
+        return one + low * apart, one + high * apart, (low + high) / 2
+
+
+def _between(both: Callable[[Any], Floats], share: float) -> Callable[[Any], Floats]:
+    def piece(tau: Any) -> Floats:
+        one, other = np.split(both(tau), 2)
+        return np.asarray(one + share * (other - one))
+
+    return piece
+
+
+def _apart(one: Floats, other: Floats) -> float:
+    return float((np.abs(one - other) / (1 + np.abs(one))).max())
+
+
+def _tabled(distribution: Any, end: float) -> _Class:
+    """Costs over quantiles, both by their log-odds, which are straight lines towards either end."""
+    low, high = (float(each) for each in distribution.support())
+    top = min(high, end)
+    left = float(distribution.sf(top)) if top < high else 0.0
+    full = -math.log(left) if left > 0 else math.inf
+    odds = np.linspace(LOW, HIGH, round((HIGH - LOW) / STEP) + 1)
+    gone = np.exp(-np.logaddexp(0.0, -odds))  # 1 − e^−v
+    rest = np.exp(-np.logaddexp(0.0, odds))  # e^−v
+    if math.isinf(full):
+        below, survivor, hazard_part = gone, rest, gone
+        cost = np.where(odds < 0, distribution.ppf(gone), distribution.isf(rest))
+        slope = gone * rest / np.maximum(distribution.pdf(cost), 1e-300)
+    else:
+        gone_mass = full * gone
+        cost = np.where(
+            gone_mass < 0.7, distribution.ppf(-np.expm1(-gone_mass)), distribution.isf(np.exp(-gone_mass))
+        )
+        slope = full * gone * rest * np.exp(-gone_mass) / np.maximum(distribution.pdf(cost), 1e-300)
+    x, y = cost - low, top - cost
+    good = np.flatnonzero((x > END * (top - low)) & (y > END * (top - low)))
+    first, last = good[0], good[-1] + 1
+    values, slopes = np.empty_like(odds), np.empty_like(odds)
+    values[first:last] = np.log(x[first:last] / y[first:last])
+    slopes[first:last] = slope[first:last] * (1 / x[first:last] + 1 / y[first:last])
+    slopes[:first], slopes[last:] = slopes[first], slopes[last - 1]
+    values[:first] = values[first] + slopes[first] * (odds[:first] - odds[first])
+    values[last:] = values[last - 1] + slopes[last - 1] * (odds[last:] - odds[last - 1])
+    return _Class(low, top, full, values, slopes)

@@ -1,0 +1,230 @@
+"""Who may bid, and what it costs them: markets for one contract, drawn from a seed.
+
+A supplier's cost is its own business. What everybody knows is the distribution it is drawn from, one for each class of
+suppliers: large firms and small ones, firms and social organisations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+Distribution = Any  # a frozen distribution of scipy.stats, or anything with cdf, sf, pdf, ppf, isf and support
+Entry = Literal["fixed", "uninformed", "informed"]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What quality costs: C(q, θ), with θ the supplier's type, which `Market.costs` then is the distribution of.
+
+    Args:
+        cost: C(q, θ), growing and convex in q and growing in θ; takes arrays of the same shape.
+        least: The lowest quality that can be offered.
+        most: The highest.
+
+    >>> Quality(lambda q, theta: theta * q**2 / 2).cost(0.5, 1.2)
+    0.15
+    """
+
+    cost: Callable[[Any, Any], Any]
+    least: float = 0.0
+    most: float = 1e3
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.least < self.most < math.inf:
+            raise ValueError(f"quality runs from {self.least!r} to {self.most!r}; the first must be the lower, both finite")
+
+
+@dataclass(frozen=True)
+class Market:
+    """Suppliers for one contract, by class, with what they know of each other.
+
+    Args:
+        costs: `(distribution, n)`, or classes `[(distribution, count), …]`, numbered from 0. Distributions are frozen
+            ones of `scipy.stats` (or have the same methods); costs are in currency.
+        in_house: What doing the work oneself costs; None if that is impossible.
+        entry_cost: What preparing a bid costs a supplier.
+        risk_aversion: ρ of the utility x^(1 − ρ) of a profit x (constant relative risk aversion), 0 ≤ ρ < 1.
+        correlation: Of the costs, as that of a Gaussian copula with the same correlation between any two, 0 ≤ γ < 1.
+        common: Distribution of a signal on what is the same for all, such as the state of the site: each supplier sees
+            one of its own, and the work costs it its private cost plus the mean of all signals.
+        absolute_risk_aversion: a of the utility 1 − e^(−a x) instead; at most one of the two.
+        entry: Who bids: "fixed", all; "uninformed", suppliers decide before they know their cost, each with the same
+            probability; "informed", they know their cost, and bid if it is low enough.
+        rings: Members of rings, by class: `{0: 3}` means that three suppliers of class 0 bid as one, with the lowest
+            of their costs.
+        quality: What quality costs, for rules that score it.
+
+    Raises:
+        ValueError: there is no supplier, a count is not a whole number of at least 1, a parameter is out of range, a
+            distribution is not one, or a ring is larger than its class.
+
+    >>> from scipy import stats
+    >>> market = Market([(stats.uniform(0, 1), 2), (stats.uniform(0.2, 1), 1)], in_house=1.5)
+    >>> market.bidders, market.counts
+    (3, (2, 1))
+    >>> Market((stats.uniform(0, 1), 5), rings={0: 2}).acting().counts
+    (3, 1)
+    """
+
+    costs: Any
+    in_house: float | None = None
+    entry_cost: float = 0.0
+    risk_aversion: float = 0.0
+    correlation: float = 0.0
+    common: Distribution = None
+    absolute_risk_aversion: float = 0.0
+    entry: Entry = "fixed"
+    rings: dict[int, int] = field(default_factory=dict)
+    quality: Quality | None = None
+
+    def __post_init__(self) -> None:
+        for number, (distribution, count) in enumerate(self.classes):
+            _checked(distribution, f"class {number}")
+            if count != int(count) or count < 1:
+                raise ValueError(f"class {number} has {count!r} suppliers; it must be a whole number of at least 1")
+        for number, size in self.rings.items():
+            if number not in range(len(self.classes)) or size != int(size) or size < 1:
+                raise ValueError(f"rings is {self.rings!r}; it must give classes their number of members, as {{0: 3}}")
+            if size > self.counts[number]:
+                raise ValueError(f"a ring of {size} is larger than class {number}, which has {self.counts[number]}")
+        if self.in_house is not None and not math.isfinite(self.in_house):
+            raise ValueError(f"in_house is {self.in_house!r}; it must be an amount, or None where it is impossible")
+        for name, low, high in (
+            ("entry_cost", 0.0, math.inf),
+            ("risk_aversion", 0.0, 1.0),
+            ("absolute_risk_aversion", 0.0, math.inf),
+            ("correlation", 0.0, 1.0),
+        ):
+            if not low <= getattr(self, name) < high:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be at least {low:g} and below {high:g}")
+        if self.risk_aversion and self.absolute_risk_aversion:
+            raise ValueError("risk aversion is either relative or absolute; give one of the two")
+        if self.entry not in ("fixed", "uninformed", "informed"):
+            raise ValueError(f'entry is {self.entry!r}; it must be "fixed", "uninformed" or "informed"')
+        if self.common is not None:
+            _checked(self.common, "the common component")
+
+    @property
+    def classes(self) -> tuple[tuple[Distribution, int], ...]:
+        """Distribution and number of suppliers of each class."""
+        costs = self.costs
+        if isinstance(costs, tuple) and len(costs) == 2 and hasattr(costs[0], "cdf"):
+            return (costs,)
+        if not isinstance(costs, Sequence) or not costs:
+            raise ValueError(
+                f"costs is {costs!r}; it must be (distribution, number of suppliers), or a list of such pairs, "
+                "one for each class; a market needs a supplier"
+            )
+        for pair in costs:
+            if not isinstance(pair, Sequence) or len(pair) != 2:
+                raise ValueError(f"a class is {pair!r}; it must be a pair of a distribution and a number of suppliers")
+        return tuple((distribution, count) for distribution, count in costs)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Suppliers of each class."""
+        return tuple(int(count) for _, count in self.classes)
+
+    @property
+    def bidders(self) -> int:
+        """Suppliers in all."""
+        return sum(self.counts)
+
+    @property
+    def cls(self) -> NDArray[np.intp]:
+        """The class of each supplier, shape (bidders,)."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def acting(self) -> Market:
+        """The market as it bids: each ring is one supplier, whose cost is the lowest of its members'.
+
+        A ring comes as a class of its own after the others, or in the place of its class if all of that belong to it;
+        a ring of one is none.
+        """
+        rings = {number: size for number, size in self.rings.items() if size > 1}
+        if not rings:
+            return self if not self.rings else replace(self, rings={})
+        classes, after = [], []
+        for number, (each, count) in enumerate(self.classes):
+            size = rings.get(number, 0)
+            ring = [(Lowest(each, size), 1)] if size else []
+            classes += [(each, count - size)] if count > size else ring
+            after += ring if count > size else []
+        return replace(self, costs=classes + after, rings={})
+
+    def draw(self, draws: int, generator: np.random.Generator) -> Floats:
+        """Costs (with a common component: private parts), shape (draws, bidders)."""
+        uniform = generator.random((draws, self.bidders))
+        if self.correlation:
+            shared = generator.standard_normal((draws, 1))
+            own = special.ndtri(uniform)
+            uniform = special.ndtr(math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
+        costs = np.empty_like(uniform)
+        for number, (distribution, _) in enumerate(self.classes):
+            some = self.cls == number
+            costs[:, some] = distribution.ppf(uniform[:, some])
+        return costs
+
+
+@dataclass(frozen=True)
+class Lowest:
+    """The lowest of several independent costs of one distribution: S(c)^size.
+
+    >>> from scipy import stats
+    >>> Lowest(stats.uniform(0, 1), 3).sf(0.5)
+    0.125
+    """
+
+    one: Distribution
+    size: float
+
+    def support(self) -> tuple[float, float]:
+        """The lowest and the highest value."""
+        low, high = self.one.support()
+        return float(low), float(high)
+
+    def logsf(self, x: Any) -> Any:
+        """log of the probability of more than x."""
+        return self.size * self.one.logsf(x)
+
+    def sf(self, x: Any) -> Any:
+        """The probability of more than x."""
+        return self.one.sf(x) ** self.size
+
+    def cdf(self, x: Any) -> Any:
+        """The probability of at most x."""
+        return -np.expm1(self.size * np.log1p(-self.one.cdf(x)))
+
+    def pdf(self, x: Any) -> Any:
+        """The density."""
+        return self.size * self.one.pdf(x) * self.one.sf(x) ** (self.size - 1)
+
+    def isf(self, q: Any) -> Any:
+        """The value that is exceeded with probability q."""
+        return self.one.isf(np.asarray(q) ** (1 / self.size))
+
+    def ppf(self, q: Any) -> Any:
+        """The value that is not exceeded with probability q."""
+        return self.one.ppf(-np.expm1(np.log1p(-np.asarray(q)) / self.size))
+
+
+def _checked(distribution: Distribution, what: str) -> None:
+    missing = [name for name in ("cdf", "sf", "pdf", "ppf", "isf", "support") if not hasattr(distribution, name)]
+    if missing:
+        raise ValueError(
+            f"the distribution of {what} is {distribution!r}, which has no {', '.join(missing)}; "
+            "give a frozen distribution of scipy.stats, such as stats.uniform(80, 40)"
+        )
+    low, high = distribution.support()
+    if not low < high:
+        raise ValueError(f"the distribution of {what} runs from {low} to {high}; it must have a width")
+    if math.isinf(low):
+        raise ValueError(f"the distribution of {what} has no lowest cost; truncate it, as stats.truncnorm does")
