@@ -36,11 +36,14 @@ FIRST = 0.02  # of −log(b̄ − b), until the straddle begins
 CLOSE, APART = 1e-10, 1e-6  # of its two paths: how near they are brought, and how far they may part
 LAST, FAR = 1e-3, 1e-9  # shares of the bids, from the highest: where the path ends, and where its kind is decided
 CUT = 1e-7  # where the path ends if the highest bid cuts off costs
-IDLE = 0.02  # a path on which nobody's −log S grows faster than that, by −log(b̄ − b), never catches up
+IDLE = 0.02  # a path on which no v grows faster than that, by τ, never catches up
 NEVER = 0.1  # a path whose margins are smaller than that share of the smallest one of a true path catches up
 GONE = 36.0  # −log S
 TOLERANCE = 1e-10  # of a step, relative and absolute
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
+
+
+ALONE = "with one supplier there is no competition; give the market another one, or the rule a reserve"
 
 
 class NotConverged(RuntimeError):
@@ -92,7 +95,7 @@ def highest_bid(classes: Sequence[tuple[Any, int]], reserve: float) -> float:
     """
     tops = sorted(float(each.support()[1]) for each, count in classes for _ in range(min(count, 2)))
     if len(tops) < 2:
-        raise ValueError("with one supplier there is no competition; give the market another one, or the rule a reserve")
+        raise ValueError(ALONE)
     first, second = tops[0], min(tops[1], reserve)
     if reserve <= first:
         return reserve
@@ -111,8 +114,8 @@ def highest_bid(classes: Sequence[tuple[Any, int]], reserve: float) -> float:
     step = float(grid[1] - grid[0])
     if reserve < tops[1] and best == len(grid) - 1:
         raise ValueError(
-            f"the reserve, {reserve:g}, lies above the highest cost of one class, {first:g}, and below what its supplier "
-            f"would ask; a reserve of at most {first:g}, or none, can be solved for"
+            f"the reserve, {reserve:g}, lies above the highest cost of one class, {first:g}, and below what its "
+            f"supplier would ask; a reserve of at most {first:g}, or none, can be solved for"
         )
 
     def slope(bid: float) -> float:
@@ -133,11 +136,11 @@ def solved(classes: Sequence[tuple[Any, int]], reserve: float = math.inf, theta:
     end = highest_bid(classes, reserve)
     able = [float(each.support()[0]) < end for each, _ in classes]
     if sum(count for (_, count), may in zip(classes, able, strict=True) if may) < 2:
-        raise ValueError(f"fewer than two suppliers can have costs below {end:g}: there is no competition to solve for")
+        raise ValueError(f"fewer than two suppliers can have costs below {end:g}: there is no competition to solve")
     shot = _Shot([pair for pair, may in zip(classes, able, strict=True) if may], end, theta)
     pieces = shot.followed()
     taus = np.concatenate([(b - a) / 2 * NODES + (a + b) / 2 for a, b, _ in pieces])
-    states = np.column_stack([piece((b - a) / 2 * NODES + (a + b) / 2)for a, b, piece in pieces])
+    states = np.column_stack([piece((b - a) / 2 * NODES + (a + b) / 2) for a, b, piece in pieces])
     weights = np.concatenate([(b - a) / 2 * WEIGHTS for a, b, _ in pieces]) * np.exp(-taus)
     costs, hazards = np.full((2, len(classes), len(taus)), np.inf)
     hazards[:] = 0.0
@@ -151,7 +154,9 @@ def solved(classes: Sequence[tuple[Any, int]], reserve: float = math.inf, theta:
     return _closed(path, shot, [pair[1] for pair in classes], inside, last, state)
 
 
-def _closed(path: Path, shot: _Shot, counts: Sequence[int], inside: NDArray[np.intp], tau: float, state: Floats) -> Path:
+def _closed(
+    path: Path, shot: _Shot, counts: Sequence[int], inside: NDArray[np.intp], tau: float, state: Floats
+) -> Path:
     """The path with one more point for all that is left above it, where everything follows its power law."""
     left, rest = math.exp(-tau), shot.rest
     survived, full = shot.survived(state[:, None])[:, 0], np.array(shot.full)
@@ -179,8 +184,10 @@ Piece = tuple[float, float, Callable[[Any], Floats]]
 
 
 class _Shot:
-    """Paths upwards from a lowest bid, over τ = −log(b̄ − b), in v = −log S; where b̄ cuts off costs, v = −log(1 − log S /
-    log S(b̄)), so that what is left before the end is always e^−v."""
+    """Paths upwards from a lowest bid, over τ = −log(b̄ − b), in v = −log S.
+
+    Where b̄ cuts off costs, v = −log(1 − log S / log S(b̄)): what is left before the end is e^−v either way.
+    """
 
     def __init__(self, classes: Sequence[tuple[Any, int]], end: float, theta: float):
         self.end, self.theta = end, theta
@@ -192,7 +199,8 @@ class _Shot:
         self.full = [each.full for each in tables]
         self._values = [each.values.tolist() for each in tables]
         self._slopes = [each.slopes.tolist() for each in tables]
-        self._second = sorted(low for low, count in zip(self.low, self.counts, strict=True) for _ in range(min(count, 2)))[1]
+        pairs = zip(self.low, self.counts, strict=True)
+        self._second = sorted(low for low, count in pairs for _ in range(min(count, 2)))[1]
         self._range = end - self._second
         cut = any(map(math.isfinite, self.full)) and not any(self._beyond)
         self.last, self._far = -math.log((CUT if cut else LAST) * self._range), -math.log(FAR * self._range)
@@ -269,22 +277,21 @@ class _Shot:
             # On the true path the margins shrink like b̄ − b, or like its square where one class has its ceiling below.
             rest = math.exp(-solver.t)
             least = NEVER * rest * min(1.0, rest / self._range) / self._many
-            state = solver.y.tolist()
-            margins = self.margins(solver.t, state)
-            if solver.status == "failed" or any(m <= least and v > 0 for m, v in zip(margins, state, strict=True)):
+            now: list[float] = solver.y.tolist()
+            margins = self.margins(solver.t, now)
+            if solver.status == "failed" or any(m <= least and v > 0 for m, v in zip(margins, now, strict=True)):
                 return True
-            gone = self._gone(state)
+            gone = self._gone(now)
             if gone is not None:
-                return self._catches_up_alone(gone, solver.t, state)
-            if rest * max(self.hazards(solver.t, state)) < IDLE:
+                return self._catches_up_alone(gone, solver.t, now)
+            if max(self.slope(solver.t, solver.y)) < IDLE:
                 return False
         return False
 
-    def _solver(
-        self, slope: Slope, tau: float, state: Floats, until: float, tolerance: float = TOLERANCE
-    ) -> Any:
+    def _solver(self, slope: Slope, tau: float, state: Floats, until: float, tolerance: float = TOLERANCE) -> Any:
         first = min(1e-5, (until - tau) / 2)
-        return integrate.DOP853(slope, tau, state, until, rtol=tolerance, atol=tolerance, first_step=first)
+        solver: Any = integrate.DOP853
+        return solver(slope, tau, state, until, rtol=tolerance, atol=tolerance, first_step=first)
 
     def followed(self) -> list[Piece]:
         """The path: between each two of its times a function of time."""
@@ -380,14 +387,11 @@ def _tabled(distribution: Any, end: float) -> _Class:
     gone = np.exp(-np.logaddexp(0.0, -odds))  # 1 − e^−v
     rest = np.exp(-np.logaddexp(0.0, odds))  # e^−v
     if math.isinf(full):
-        below, survivor, hazard_part = gone, rest, gone
         cost = np.where(odds < 0, distribution.ppf(gone), distribution.isf(rest))
         slope = gone * rest / np.maximum(distribution.pdf(cost), 1e-300)
     else:
         gone_mass = full * gone
-        cost = np.where(
-            gone_mass < 0.7, distribution.ppf(-np.expm1(-gone_mass)), distribution.isf(np.exp(-gone_mass))
-        )
+        cost = np.where(gone_mass < 0.7, distribution.ppf(-np.expm1(-gone_mass)), distribution.isf(np.exp(-gone_mass)))
         slope = full * gone * rest * np.exp(-gone_mass) / np.maximum(distribution.pdf(cost), 1e-300)
     x, y = cost - low, top - cost
     good = np.flatnonzero((x > END * (top - low)) & (y > END * (top - low)))

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate, optimize
+from scipy import interpolate, optimize, special
 
-from procure_opt.auction import asymmetric, symmetric, verify
-from procure_opt.auction.asymmetric import NotConverged
+from procure_opt.auction import asymmetric, packages, scored, symmetric, verify
+from procure_opt.auction.asymmetric import ALONE, NotConverged
 from procure_opt.auction.market import Distribution, Market
-from procure_opt.auction.rules import AverageBid, FirstPrice, PricePoints, SecondPrice
+from procure_opt.auction.packages import LocalLocalGlobal, PackageRule
+from procure_opt.auction.rules import (
+    AverageBid,
+    FirstPrice,
+    FirstScore,
+    PricePoints,
+    RatioScore,
+    SecondPrice,
+    SecondScore,
+)
 from procure_opt.auction.symmetric import Strategy
 
 Floats = NDArray[np.float64]
 
+WHOLE = 1e-7  # by how much the chances to win may miss their sum
 VERIFIED = 1e-5  # the largest ε, as a share of the spread of costs, with which strategies are returned
 
 
@@ -97,12 +108,15 @@ class Equilibrium:
         return self.expected_payment - self.expected_cost - bidders * self.market.entry_cost
 
 
-def equilibrium(rule: Any, market: Market) -> Equilibrium:
+def equilibrium(rule: Any, market: Any) -> Any:
     """The equilibrium of a bidding rule in a market.
 
     Args:
         rule: A value of the catalogue of rules.
-        market: Who bids, and what it costs them.
+        market: Who bids, and what it costs them: a `Market`, or a `LocalLocalGlobal` for rules on packages.
+
+    Returns:
+        An `Equilibrium`; of scoring rules a `ScoreEquilibrium`, of rules on packages a `PackageEquilibrium`.
 
     Raises:
         ValueError: the rule has no equilibrium here, or none that can be computed; the message says why.
@@ -114,15 +128,54 @@ def equilibrium(rule: Any, market: Market) -> Equilibrium:
     >>> round(found.bid(0.2), 9), round(found.expected_payment, 9), found.epsilon < 1e-9
     (0.466666667, 0.5, True)
     """
+    if isinstance(rule, PackageRule) or isinstance(market, LocalLocalGlobal):
+        return _package(rule, market)
     solve = SOLVERS.get(type(rule))
     if solve is None:
         known = ", ".join(each.__name__ for each in SOLVERS)
         raise ValueError(f"there is no equilibrium for {rule!r}; there is one for {known}")
+    _named(rule, market)
     found = solve(rule, market.acting())
+    if isinstance(found, Equilibrium):
+        _whole(found)
     spread = max(float(each.ppf(0.999) - each.ppf(0.001)) for each, _ in found.market.classes)
     if not found.epsilon <= VERIFIED * spread:
         raise NotConverged(f"the strategies found for {rule!r} could not be verified", found.epsilon)
     return found
+
+
+def _named(rule: Any, market: Market) -> None:
+    """Classes that a rule names have to be there, and to bid as they are."""
+    for name in ("preference", "advantage", "lead", "reserve"):
+        by_class = getattr(rule, name, None)
+        if not isinstance(by_class, Mapping):
+            continue
+        for number in by_class:
+            if number not in range(len(market.classes)):
+                raise ValueError(
+                    f"{type(rule).__name__}: {name} is for class {number!r}; the market has classes 0 to "
+                    f"{len(market.classes) - 1}"
+                )
+            if market.acting().counts != market.counts and number in market.rings:
+                raise ValueError(
+                    f"{type(rule).__name__}: {name} is for class {number}, part of which is a ring; put the ring's "
+                    "members into a class of their own"
+                )
+
+
+def _whole(found: Equilibrium) -> None:
+    """The chances to win have to add up to the chance that anybody bids."""
+    none = 1.0
+    for (distribution, count), strategy in zip(found.market.classes, found.strategies, strict=True):
+        bids = 1.0 if math.isinf(strategy.ceiling) else float(distribution.cdf(strategy.ceiling))
+        none *= (1 - found.bidding * bids) ** count
+    if not found.market.correlation and abs(found.award_probability - (1 - none)) > WHOLE:
+        raise NotConverged(
+            f"the chances to win under {found.rule!r} add up to {found.award_probability:.9f}, not {1 - none:.9f}",
+            found.epsilon,
+        )
+    if not (math.isfinite(found.expected_payment) and math.isfinite(found.expected_cost)):
+        raise ValueError(f"under {found.rule!r} the expected payment is infinite; truncate the distribution of costs")
 
 
 def _reserve(rule: Any, market: Market) -> float:
@@ -130,7 +183,7 @@ def _reserve(rule: Any, market: Market) -> float:
     reserve = math.inf if rule.reserve is None else float(rule.reserve)
     lows = [float(each.support()[0]) for each, _ in market.classes]
     if reserve <= min(lows):
-        raise ValueError(f"the reserve, {reserve:g}, is not above the lowest possible cost, {min(lows):g}: nobody can bid")
+        raise ValueError(f"the reserve, {reserve:g}, is not above the lowest cost, {min(lows):g}: nobody can bid")
     return reserve
 
 
@@ -150,8 +203,10 @@ def _plain(market: Market, what: str) -> None:
 def _first_price(rule: FirstPrice, market: Market) -> Equilibrium:
     reserve = _reserve(rule, market)
     factor = rule.factor(np.arange(len(market.classes))).tolist()
-    if len(market.classes) > 1 and len({*factor}) == 1 and len({id(each) for each, _ in market.classes}) == 1:
-        return _split(rule, market)
+    if len({*factor}) == 1:  # a preference for all is one for none
+        factor = [1.0] * len(factor)
+        if len({id(each) for each, _ in market.classes}) == 1 < len(market.classes):
+            return _split(rule, market)
     if len(market.classes) > 1:
         return _classes(rule, market, reserve, factor)
     if rule.floor is not None:
@@ -165,9 +220,10 @@ def _first_price(rule: FirstPrice, market: Market) -> Equilibrium:
 
 def _split(rule: FirstPrice, market: Market) -> Equilibrium:
     """Classes that do not differ, solved as one."""
-    found = _first_price(rule, replace(market, costs=(market.classes[0][0], market.bidders)))
+    found = _first_price(replace(rule, preference={}), replace(market, costs=(market.classes[0][0], market.bidders)))
     shares = tuple(found.award_probability * count / market.bidders for count in market.counts)
-    return replace(found, market=market, strategies=found.strategies * len(market.counts), win_probability=shares)
+    strategies = found.strategies * len(market.counts)
+    return replace(found, rule=rule, market=market, strategies=strategies, win_probability=shares)
 
 
 def _alike(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
@@ -176,23 +232,24 @@ def _alike(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
     low, high = (float(each) for each in distribution.support())
     theta, absolute = 1 - market.risk_aversion, market.absolute_risk_aversion
     bidding, top, beyond = _entering(market, reserve)
-    if count == 1 and math.isinf(min(reserve, top)) or (count == 1 and rule.reserve is None):
-        raise ValueError("with one supplier there is no competition; give the market another one, or the rule a reserve")
+    if count == 1 and rule.reserve is None:
+        raise ValueError(ALONE)
     top = min(top, high, reserve)
     if math.isinf(top):
         top = float(distribution.isf(math.exp(-min(700.0, 37 + symmetric.FAR * theta / (count - 1)))))
     nodes = symmetric.grid(distribution, low, top)
-    if beyond:
-        nodes = nodes[nodes <= top]
+    if (count == 1 or bidding < 1) and reserve > top:
+        beyond = reserve - top  # one who may be alone can always ask the reserve
 
     def log_win(cost: Any) -> Any:
+        if count == 1:
+            return np.zeros(np.shape(cost))
         if bidding < 1:
             return (count - 1) * np.log1p(-bidding * distribution.cdf(cost))
-        with np.errstate(divide="ignore"):
-            return (count - 1) * distribution.logsf(cost)
+        return (count - 1) * symmetric.log_survivor(distribution, cost)
 
     bids = symmetric.first_price(nodes, log_win, theta, absolute, beyond)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         left = 1 - bidding * distribution.cdf(nodes)
         hazard = (count - 1) * bidding * distribution.pdf(nodes) / (left if bidding < 1 else distribution.sf(nodes))
         profit = bids - nodes
@@ -200,8 +257,8 @@ def _alike(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
         exact[distribution.sf(nodes) <= 0] = np.nan
     ceiling = top if top < high else math.inf
     strategy = Strategy(nodes, bids, symmetric.slopes(nodes, bids, exact), ceiling=ceiling)
-    at, weights = symmetric.cells(nodes)
-    chance = count * bidding * weights * distribution.pdf(at) * np.exp(log_win(at))
+    at, mass = symmetric.masses(distribution, nodes)
+    chance = count * bidding * mass * np.exp(log_win(at))
     payment, cost, wins = (float((chance * each).sum()) for each in (strategy(at), at, 1.0))
     epsilon = verify.first_price(market, [strategy], [1.0], reserve, bids=bidding) if count > 1 else 0.0
     return Equilibrium(rule, market, (strategy,), float(bids[0]), payment, cost, (wins,), epsilon, bidding)
@@ -224,7 +281,7 @@ def _entering(market: Market, reserve: float) -> tuple[float, float, float]:
 
 
 def uninformed_entry(market: Market, reserve: float) -> float:
-    """The probability q to enter at which a supplier earns just what it costs: ∫ F (1 − qF)^(N−1) = e up to the reserve.
+    """The probability q to enter at which a supplier earns what that costs: ∫ F (1 − qF)^(N−1) = e, up to the reserve.
 
     Levin and Smith (1994), American Economic Review 84. 1 if all enter even so.
 
@@ -295,10 +352,10 @@ def _floored(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
     own = replace(strategy, pooled=pooled, pool=floor)
     inside, left = float(distribution.cdf(pooled)), float(distribution.sf(pooled))
     nodes = np.unique(np.append(pooled, strategy.costs[strategy.costs > pooled]))
-    at, weights = symmetric.cells(nodes)
-    chance = count * weights * distribution.pdf(at) * distribution.sf(at) ** (count - 1)
-    below, share = symmetric.cells(np.unique(np.append(strategy.costs[strategy.costs < pooled], pooled)))
-    mean = float((share * below * distribution.pdf(below)).sum()) / inside
+    at, mass = symmetric.masses(distribution, nodes)
+    chance = count * mass * distribution.sf(at) ** (count - 1)
+    below, share = symmetric.masses(distribution, np.unique(np.append(strategy.costs[strategy.costs < pooled], pooled)))
+    mean = float((share * below).sum()) / inside
     wins = 1 - left**count
     payment = wins * floor + float((chance * strategy(at)).sum())
     cost = wins * mean + float((chance * at).sum())
@@ -309,8 +366,6 @@ def _floored(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
 
 def _correlated(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
     """Affiliated costs (Milgrom and Weber 1982), by the Gaussian copula."""
-    from scipy import interpolate, special
-
     distribution, count = market.classes[0]
     if market.entry_cost and market.entry != "fixed":
         raise ValueError("correlated costs are solved for a fixed field of suppliers")
@@ -329,8 +384,8 @@ def _correlated(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium
     theta, absolute = 1 - market.risk_aversion, market.absolute_risk_aversion
     bids = symmetric.first_price(nodes, lambda cost: -loss(score(cost)), theta, absolute)
     strategy = Strategy(nodes, bids, np.gradient(bids, nodes), ceiling=top if top < high else math.inf)
-    at, weights = symmetric.cells(nodes)
-    chance = count * weights * distribution.pdf(at) * chance_at(score(at))
+    at, mass = symmetric.masses(distribution, nodes)
+    chance = count * mass * chance_at(score(at))
     payment, cost, won = (float((chance * each).sum()) for each in (strategy(at), at, 1.0))
     epsilon = verify.correlated(market, strategy, reserve)
     return Equilibrium(rule, market, (strategy,), float(bids[0]), payment, cost, (won,), epsilon)
@@ -350,9 +405,6 @@ class _Scaled:
     def sf(self, x: Any) -> Any:
         return self.one.sf(np.asarray(x) / self.factor)
 
-    def logsf(self, x: Any) -> Any:
-        return self.one.logsf(np.asarray(x) / self.factor)
-
     def cdf(self, x: Any) -> Any:
         return self.one.cdf(np.asarray(x) / self.factor)
 
@@ -367,7 +419,7 @@ class _Scaled:
 
 
 def _classes(rule: Any, market: Market, reserve: float, factor: list[float]) -> Equilibrium:
-    """Suppliers of several classes, in evaluated prices: one preferred by δ is as one of cost (1 − δ) c, paid s/(1 − δ)."""
+    """Several classes, in evaluated prices: a preferred supplier has costs (1 − δ) c and is paid s / (1 − δ)."""
     _plain(market, "first price with several classes")
     if getattr(rule, "floor", None) is not None:
         raise ValueError("a floor is solved for suppliers of one kind")
@@ -375,24 +427,24 @@ def _classes(rule: Any, market: Market, reserve: float, factor: list[float]) -> 
         raise ValueError("entry is solved for suppliers of one kind")
     if market.absolute_risk_aversion:
         raise ValueError("several classes are solved for relative risk aversion; set absolute_risk_aversion to 0")
-    if min(factor) < max(factor) and reserve < max(float(each.support()[1]) for each, _ in market.classes):
-        raise ValueError(
-            "a preference together with a reserve below some costs is not solved for: the reserve caps prices, which "
-            "differ from evaluated prices; leave one of the two out"
-        )
     valued = [
         (each if share == 1 else _Scaled(each, share), count)
         for (each, count), share in zip(market.classes, factor, strict=True)
     ]
-    limit = reserve if min(factor) == max(factor) == 1 else math.inf
+    limit = reserve if min(factor) == 1 else math.inf
     path = asymmetric.solved(valued, limit, 1 - market.risk_aversion)
+    if math.isinf(limit) and reserve < path.high / min(factor):
+        raise ValueError(
+            f"with this preference prices of up to {path.high / min(factor):g} are asked; a reserve below that, here "
+            f"{reserve:g}, caps prices that differ from evaluated ones, and is not solved for: leave one of the two out"
+        )
     strategies, won, payment, cost = [], [], 0.0, 0.0
     mass = path.weights * path.none
     for number, ((valued_one, count), share) in enumerate(zip(valued, factor, strict=True)):
         wins = count * path.hazards[number] * mass
         strategies.append(_drawn(path, number, valued_one, share, limit))
         won.append(float(wins.sum()))
-        payment += float((wins * path.bids).sum()) / share
+        payment += float((wins * path.bids).sum()) / share  # of evaluated prices
         known = np.isfinite(path.costs[number])
         cost += float((wins[known] * path.costs[number][known]).sum()) / share
     epsilon = verify.first_price(market, strategies, factor, reserve)
@@ -425,14 +477,14 @@ def _drawn(path: asymmetric.Path, number: int, valued: Any, share: float, reserv
 
 
 def _second_price(rule: SecondPrice, market: Market) -> Equilibrium:
-    """Asking one's cost is a dominant strategy; what is paid is an integral over the lowest evaluated cost of rivals."""
+    """Asking one's cost is a dominant strategy; what is paid is an integral over rivals' lowest evaluated cost."""
     if market.common is not None:
         raise ValueError("a common component is not solved for yet; leave it out")
     numbers = np.arange(len(market.classes))
     caps, factor, off = rule.caps(numbers), rule.factor(numbers), rule.off(numbers)
     reserve = float(caps.max())
     if market.bidders == 1 and math.isinf(reserve):
-        raise ValueError("with one supplier there is no competition; give the market another one, or the rule a reserve")
+        raise ValueError(ALONE)
     if all(cap <= float(each.support()[0]) for cap, (each, _) in zip(caps, market.classes, strict=True)):
         raise ValueError(f"the reserve, {reserve:g}, is below every cost: nobody can bid")
     bidding, cutoff, _ = _entering(market, reserve)
@@ -466,7 +518,10 @@ def _second_sums(
     distributions = [each for each, _ in market.classes]
     lows = np.array([float(each.support()[0]) for each in distributions])
     highs = np.array([min(float(each.isf(1e-17)), top) for each, top in zip(distributions, tops, strict=True)])
-    score = lambda number, cost: factor[number] * cost - off[number]  # noqa: E731
+
+    def score(number: int, cost: Any) -> Any:
+        return factor[number] * cost - off[number]
+
     capped = np.array([score(k, caps[k]) for k in range(len(caps))])
     ends = np.unique(np.concatenate([
         [score(k, lows[k]) for k in range(len(caps))], [score(k, highs[k]) for k in range(len(caps))],
@@ -491,8 +546,11 @@ def _second_sums(
             rivals *= (1 - shares[j]) ** (others - (j == k))
         price = (at + off[k]) / factor[k]
         within = (at <= score(k, highs[k])) & (at >= score(k, lows[k]))
-        density = distributions[k].pdf(price) if thick is None else thick(k, price)
-        mass = weights * np.where(within, bidding * density / factor[k], 0.0)
+        if thick is None:
+            spans = np.clip((ends + off[k]) / factor[k], lows[k], highs[k])
+            mass = np.where(within, bidding * _mass(distributions[k], spans, price, weights), 0.0)
+        else:
+            mass = weights * np.where(within, bidding * thick(k, price) / factor[k], 0.0)
         won[k] = count * float((mass * rivals).sum())
         paid = at <= capped[k]
         payment += count * float((mass * rivals * price).sum()) + count * float(
@@ -505,10 +563,16 @@ def _second_sums(
     return won, payment, total
 
 
+def _mass(distribution: Distribution, spans: Floats, price: Floats, weights: Floats) -> Floats:
+    """The probability of each cell, over its points."""
+    density = weights * np.nan_to_num(distribution.pdf(price), nan=0.0, posinf=0.0)
+    below, above = distribution.cdf(spans), distribution.sf(spans)
+    exact, rough = np.where(below[1:] < 0.5, np.diff(below), -np.diff(above)), density.sum(axis=1)
+    return np.asarray(density * (exact / np.where(rough > 0, rough, 1.0))[:, None])
+
+
 def _second_correlated(rule: SecondPrice, market: Market, caps: Floats, factor: Floats, off: Floats) -> Equilibrium:
     """Given the common factor costs are independent; the factor is integrated over."""
-    from scipy import special
-
     points, weights = special.roots_hermitenorm(96)
     own, rest = math.sqrt(market.correlation), math.sqrt(1 - market.correlation)
     sums: list[Any] = [0.0, 0.0, 0.0]
@@ -537,8 +601,8 @@ def _average_bid(rule: AverageBid, market: Market) -> Equilibrium:
     _plain(market, "an average-bid rule")
     if rule.exclusion:
         raise ValueError(
-            "where bids that undercut the mean by much are excluded and the lowest other one wins, no common bid lasts: "
-            "one that is slightly lower than all others wins outright; there is no equilibrium in pure strategies to report"
+            "where bids that undercut the mean by much are excluded and the lowest other one wins, no common bid "
+            "lasts: one slightly lower than all others wins outright; there is no pure equilibrium to report"
         )
     if rule.discount:
         raise ValueError(
@@ -555,14 +619,22 @@ def _average_bid(rule: AverageBid, market: Market) -> Equilibrium:
         raise ValueError("costs have no upper end: give the rule a reserve, which all then ask")
     if price < high:
         raise ValueError(
-            f"some costs are above the reserve, {price:g}; average bids are solved for where all can bid: reserve ≥ {high:g}"
+            f"some costs are above the reserve, {price:g}; average bids are solved for where all can bid, with a "
+            f"reserve of at least {high:g}"
         )
     strategies = []
     for distribution, _ in market.classes:
         ends = np.array([float(each) for each in distribution.support()])
         strategies.append(Strategy(ends, np.full(2, price), np.zeros(2)))
     n = market.bidders
-    cost = sum(count / n * float(distribution.mean()) for distribution, count in market.classes)
+    means = [
+        float((mass * at).sum())
+        for at, mass in (
+            symmetric.masses(each, symmetric.grid(each, *(float(end) for end in each.support())))
+            for each, _ in market.classes
+        )
+    ]
+    cost = sum(count / n * mean for count, mean in zip(market.counts, means, strict=True))
     low = min(float(each.support()[0]) for each, _ in market.classes)
     tried = np.linspace(low, price, 401)[:-1]
     others = np.full((len(tried), n), price)
@@ -597,22 +669,68 @@ def _hidden(rule: PricePoints, market: Market, leads: dict[int, float]) -> Equil
     _plain(market, "a hidden lead")
     _risk_neutral(market, "a hidden lead")
     ((number, points),) = leads.items()
-    factor = [1.0] * len(market.classes)
     open_ = _first_price(FirstPrice(rule.reserve), market)
-    delta = points / rule.weight
-    rivals = verify.Rivals(market, open_.strategies, factor)
-    distribution = market.classes[number][0]
-    nodes = np.linspace(*(float(each) for each in distribution.support()), 801)
-    high = max(float(each.bids[-1]) for each in open_.strategies) / (1 - delta)
-    tried = np.linspace(float(open_.low_bid), high, 4001)
-    chance = rivals.none_below(number, (1 - delta) * tried)
-    bids = tried[np.argmax((tried - nodes[:, None]) * chance, axis=1)]
-    raise NotImplementedError
+    factor = [1 - points / rule.weight if k == number else 1.0 for k in range(len(market.classes))]
+    rivals = verify.Rivals(market, open_.strategies, [1.0] * len(market.classes))
+    reserve = math.inf if rule.reserve is None else float(rule.reserve)
+    highest = max(float(each.bids[-1]) for each in open_.strategies) / factor[number]
+    tried = np.linspace(open_.low_bid, min(reserve, highest), 8001)
+
+    def profit(cost: float, asked: Floats) -> Floats:
+        return np.asarray((asked - cost) * rivals.none_below(number, factor[number] * asked))
+
+    low, high = (float(each) for each in market.classes[number][0].support())
+    nodes = np.linspace(low, min(high, reserve), 1001)
+    bids = np.array([_best(partial(profit, cost), tried) for cost in nodes.tolist()])
+    bids = np.maximum.accumulate(np.maximum(bids, nodes))
+    own = Strategy(nodes, bids, np.gradient(bids, nodes), ceiling=reserve if reserve < high else math.inf)
+    strategies = tuple(own if k == number else each for k, each in enumerate(open_.strategies))
+    won, payment, cost = _sums(market, strategies, factor)
+    gain = verify.largest_gain(profit, verify.types(market, number, float(nodes[-1])), own, tried)
+    regret = verify.first_price(market, strategies, factor, reserve)
+    note = f"the others do not know of the lead; one that did could gain up to {regret:.4g} by another bid"
+    low_bid = min(float(each.bids[0]) for each in strategies)
+    return Equilibrium(rule, market, strategies, low_bid, payment, cost, won, max(gain, open_.epsilon), note=note)
 
 
-SOLVERS: dict[type, Callable[[Any, Market], Equilibrium]] = {
+def _best(profit: Callable[[Floats], Floats], tried: Floats) -> float:
+    """The bid with the highest profit, sharpened twice around the best of those tried."""
+    for _ in range(3):
+        k = int(profit(tried).argmax())
+        best = float(tried[k])
+        tried = np.linspace(tried[max(k - 1, 0)], tried[min(k + 1, len(tried) - 1)], 101)
+    return best
+
+
+def _sums(
+    market: Market, strategies: tuple[Strategy, ...], factor: list[float]
+) -> tuple[tuple[float, ...], float, float]:
+    """Chances to win, expected payment and expected cost of any strategies, by quadrature over the winner's cost."""
+    rivals = verify.Rivals(market, strategies, factor)
+    won, payment, cost = [], 0.0, 0.0
+    for number, ((distribution, count), strategy) in enumerate(zip(market.classes, strategies, strict=True)):
+        low, high = float(distribution.support()[0]), min(float(distribution.ppf(1 - 1e-15)), strategy.ceiling)
+        at, mass = symmetric.masses(distribution, symmetric.grid(distribution, low, high))
+        asked = strategy(at)
+        chance = count * mass * rivals.none_below(number, factor[number] * asked)
+        won.append(float(chance.sum()))
+        payment += float((chance * asked).sum())
+        cost += float((chance * at).sum())
+    return tuple(won), payment, cost
+
+
+def _package(rule: PackageRule, market: Any) -> Any:
+    if not isinstance(market, LocalLocalGlobal):
+        raise ValueError(f"a package rule needs a market with packages, LocalLocalGlobal(...), not {market!r}")
+    return packages.solve(rule, market)
+
+
+SOLVERS: dict[type, Callable[[Any, Any], Any]] = {
     FirstPrice: _first_price,
     SecondPrice: _second_price,
     AverageBid: _average_bid,
     PricePoints: _price_points,
+    FirstScore: scored.score,
+    SecondScore: scored.score,
+    RatioScore: scored.ratio,
 }

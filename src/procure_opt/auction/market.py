@@ -39,7 +39,9 @@ class Quality:
 
     def __post_init__(self) -> None:
         if not -math.inf < self.least < self.most < math.inf:
-            raise ValueError(f"quality runs from {self.least!r} to {self.most!r}; the first must be the lower, both finite")
+            raise ValueError(
+                f"quality runs from {self.least!r} to {self.most!r}; give two amounts, the lower one first"
+            )
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Market:
                 raise ValueError(f"rings is {self.rings!r}; it must give classes their number of members, as {{0: 3}}")
             if size > self.counts[number]:
                 raise ValueError(f"a ring of {size} is larger than class {number}, which has {self.counts[number]}")
+        if self.correlation and any(size > 1 for size in self.rings.values()):
+            raise ValueError("a ring's lowest cost is computed for independent costs; leave out correlation or rings")
         if self.in_house is not None and not math.isfinite(self.in_house):
             raise ValueError(f"in_house is {self.in_house!r}; it must be an amount, or None where it is impossible")
         for name, low, high in (
@@ -152,7 +156,7 @@ class Market:
         rings = {number: size for number, size in self.rings.items() if size > 1}
         if not rings:
             return self if not self.rings else replace(self, rings={})
-        classes, after = [], []
+        classes, after = list[tuple[Distribution, int]](), list[tuple[Distribution, int]]()
         for number, (each, count) in enumerate(self.classes):
             size = rings.get(number, 0)
             ring = [(Lowest(each, size), 1)] if size else []
@@ -191,21 +195,21 @@ class Lowest:
         low, high = self.one.support()
         return float(low), float(high)
 
-    def logsf(self, x: Any) -> Any:
-        """log of the probability of more than x."""
-        return self.size * self.one.logsf(x)
-
     def sf(self, x: Any) -> Any:
         """The probability of more than x."""
         return self.one.sf(x) ** self.size
 
     def cdf(self, x: Any) -> Any:
         """The probability of at most x."""
-        return -np.expm1(self.size * np.log1p(-self.one.cdf(x)))
+        with np.errstate(divide="ignore"):
+            return -np.expm1(self.size * np.log1p(-np.asarray(self.one.cdf(x), dtype=float)))
 
     def pdf(self, x: Any) -> Any:
         """The density."""
-        return self.size * self.one.pdf(x) * self.one.sf(x) ** (self.size - 1)
+        left = np.asarray(self.one.sf(x), dtype=float)
+        return (
+            self.size * self.one.pdf(x) * np.where(left > 0, left, 0 if self.size >= 1 else np.inf) ** (self.size - 1)
+        )
 
     def isf(self, q: Any) -> Any:
         """The value that is exceeded with probability q."""
@@ -213,7 +217,8 @@ class Lowest:
 
     def ppf(self, q: Any) -> Any:
         """The value that is not exceeded with probability q."""
-        return self.one.ppf(-np.expm1(np.log1p(-np.asarray(q)) / self.size))
+        with np.errstate(divide="ignore"):
+            return self.one.ppf(-np.expm1(np.log1p(-np.asarray(q, dtype=float)) / self.size))
 
 
 def _checked(distribution: Distribution, what: str) -> None:

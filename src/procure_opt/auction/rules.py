@@ -154,8 +154,8 @@ class AverageBid:
     Args:
         reserve: The highest price that may be asked; None: the highest possible cost.
         discount: The benchmark is the mean less that share: with 0.05, closest to 95 % of the mean.
-        exclusion: The rule of Italy's code of 2006 instead: bids that undercut the mean by more than those that undercut
-            it do on average are excluded, and the lowest of the others wins.
+        exclusion: The rule of Italy's code of 2006 instead: bids that undercut the mean by more than those that
+            undercut it do on average are excluded, and the lowest of the others wins.
 
     >>> AverageBid()(np.array([[90.0, 100.0, 104.0]]), np.array([0, 0, 0]))
     Outcome(winner=array([1]), payment=array([100.]))
@@ -191,8 +191,8 @@ class AverageBid:
 class PricePoints:
     """Price points are weight · lowest price / price; with the points for quality added, most points win.
 
-    The price points of China's Order 87 and of the World Bank's QCBS. `lead` is what a class is ahead on quality: earned,
-    or given by an official (`hidden`: the others do not know of it and bid as if there were none).
+    The price points of China's Order 87 and of the World Bank's QCBS. `lead` is what a class is ahead on quality:
+    earned, or given by an official (`hidden`: the others do not know of it and bid as if there were none).
 
     Args:
         weight: Points for the lowest price.
@@ -215,8 +215,8 @@ class PricePoints:
         for number, points in self.lead.items():
             if not 0 <= points < self.weight:
                 raise ValueError(
-                    f"PricePoints: the lead of class {number} is {points!r}; it must be at least 0 and below the weight, "
-                    f"{self.weight:g}: with more no price of the others could win"
+                    f"PricePoints: the lead of class {number} is {points!r}; it must be at least 0 and below the "
+                    f"weight, {self.weight:g}: with more no price of the others could win"
                 )
 
     def __call__(self, bids: Floats, cls: Places, generator: np.random.Generator | None = None) -> Outcome:

@@ -5,7 +5,7 @@ With G(t) the probability that no rival has a cost below t, bids are
     b(c) = c + ∫_c^r (G(t) / G(c))^(1/θ) dt,   θ = 1 − ρ (relative risk aversion; Holt 1980),
     b(c) = c − log(1 − ∫_c^r a e^(−a(t−c)) G(t)/G(c) dt) / a   (absolute risk aversion a).
 
-The ratio G(t)/G(c) is formed from logarithms, cell by cell from above, so that nothing tiny is divided by anything tiny.
+The ratio G(t) / G(c) is formed from logarithms, cell by cell from above: nothing tiny is divided by anything tiny.
 """
 
 from __future__ import annotations
@@ -31,18 +31,42 @@ def grid(distribution: Any, low: float, high: float) -> Floats:
     """Costs from low to high, closer where they are likely and towards both ends."""
     top = min(high, float(distribution.support()[1]))
     quantiles = distribution.ppf(np.linspace(distribution.cdf(low), distribution.cdf(top), QUANTILES))
-    near = np.geomspace(1e-9, 0.02, NEAR)
+    near, tail = np.geomspace(1e-9, 0.02, NEAR), np.geomspace(1e-17, 1 / QUANTILES, NEAR)
+    tails = [distribution.ppf(tail), distribution.isf(tail)]
     points = np.concatenate(
-        [quantiles, np.linspace(low, high, STEPS), low + near * (high - low), high - near * (high - low)]
+        [quantiles, *tails, np.linspace(low, high, STEPS), low + near * (high - low), high - near * (high - low)]
     )
     points = np.unique(points[(points >= low) & (points <= high)])
-    return points[np.append(True, np.diff(points) > 1e-12 * (high - low))]
+    apart: Floats = points[np.append(True, np.diff(points) > 1e-12 * (high - low))]
+    return apart
 
 
 def cells(nodes: Floats) -> tuple[Floats, Floats]:
     """Gauss–Legendre points and weights between each two nodes, shape (cells, 10)."""
     half = np.diff(nodes)[:, None] / 2
     return half * NODES + (nodes[1:, None] + nodes[:-1, None]) / 2, half * WEIGHTS
+
+
+def masses(distribution: Any, nodes: Floats) -> tuple[Floats, Floats]:
+    """Points between each two nodes, and probabilities for sums over costs, which in each cell add up to its own.
+
+    A density that is infinite at the end of a support is thus none the less summed to 1.
+    """
+    at, weights = cells(nodes)
+    density = weights * distribution.pdf(at)
+    below, above = distribution.cdf(nodes), distribution.sf(nodes)
+    exact = np.where(below[1:] < 0.5, np.diff(below), -np.diff(above))
+    rough = density.sum(axis=1)
+    usable = np.isfinite(rough) & (rough > 0)
+    even = weights / weights.sum(axis=1, keepdims=True)
+    spread = np.where(usable[:, None], density / np.where(usable, rough, 1.0)[:, None], even)
+    return at, spread * exact[:, None]
+
+
+def log_survivor(distribution: Any, cost: Any) -> Any:
+    """log S."""
+    with np.errstate(divide="ignore"):
+        return distribution.logsf(cost) if hasattr(distribution, "logsf") else np.log(distribution.sf(cost))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +98,16 @@ class Strategy:
         """The bids of some costs."""
         cost = np.asarray(cost, dtype=float)
         inside = np.clip(cost, self.costs[0], self.costs[-1])
-        bid = np.where(cost <= self.costs[-1], self._curve(inside), cost)  # type: ignore[attr-defined]
+        bid: Any = np.where(cost <= self.costs[-1], self._curve(inside), cost)  # type: ignore[attr-defined]
         bid = np.where(cost <= self.pooled, self.pool, bid)
         return np.where(cost > self.ceiling, np.nan, bid)
 
 
 def slopes(costs: Floats, bids: Floats, exact: Floats) -> Floats:
     """Slopes of a strategy: the exact ones where they are finite, else those of the neighbours."""
-    rough = np.gradient(bids, costs)
-    return np.where(np.isfinite(exact), exact, rough)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        rough = np.nan_to_num(np.gradient(bids, costs), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(np.isfinite(exact), exact, np.asarray(rough))
 
 
 def first_price(

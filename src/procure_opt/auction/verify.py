@@ -52,9 +52,7 @@ class Rivals:
         bids: Probability that a supplier bids at all (uninformed entry).
     """
 
-    def __init__(
-        self, market: Market, strategies: Sequence[Strategy], factor: Sequence[float], bids: float = 1.0
-    ):
+    def __init__(self, market: Market, strategies: Sequence[Strategy], factor: Sequence[float], bids: float = 1.0):
         self.market, self.bids = market, bids
         self._costs, self._asked = list[Floats](), list[Floats]()
         self._pools = [(share * each.pool, each.pooled) for each, share in zip(strategies, factor, strict=True)]
@@ -64,7 +62,8 @@ class Rivals:
             spread = np.linspace(low, max(high, low + 1e-12), FINE)
             likely = distribution.ppf(np.linspace(0, 1, FINE) * float(distribution.cdf(high)))
             costs = np.unique(np.concatenate([spread, likely, strategy.costs[strategy.costs <= high]]))
-            costs = costs[costs > strategy.pooled]
+            if strategy.pooled > -math.inf:
+                costs = np.append(np.nextafter(strategy.pooled, np.inf), costs[costs > strategy.pooled])
             self._costs.append(costs)
             self._asked.append(share * strategy(costs))
 
@@ -84,9 +83,9 @@ class Rivals:
             if not some:
                 continue
             cost = self.cost(other, evaluated)
-            top = self._costs[other][-1]
-            left = np.where(np.isinf(cost) & (cost > 0), distribution.sf(top), distribution.sf(np.where(np.isinf(cost), -1e300, cost)))
-            chance = chance * (1 - self.bids * (1 - left)) ** some
+            lowest, highest = float(distribution.support()[0]), float(self._costs[other][-1])
+            gone = distribution.cdf(np.clip(cost, lowest, highest))
+            chance = chance * (1 - self.bids * np.where(np.isneginf(cost), 0.0, gone)) ** some
         return chance
 
 
@@ -113,25 +112,28 @@ def first_price(
     bids: float = 1.0,
 ) -> float:
     """ε where the lowest evaluated bid wins and is paid what it asked."""
-    rivals, worst = Rivals(market, strategies, factor, bids), 0.0
+    rivals, worst, n = Rivals(market, strategies, factor, bids), 0.0, market.bidders
     for number, own in enumerate(strategies):
         pooled = own.pooled if own.pooled > -math.inf else None
-        distribution = market.classes[number][0]
+        inside = 0.0 if pooled is None else float(market.classes[number][0].cdf(pooled))
 
-        def profit(cost: float, asked: Floats, number: int = number, pooled: float | None = pooled) -> Floats:
+        def profit(cost: float, asked: Floats, number: int = number, inside: float = inside) -> Floats:
             chance = rivals.none_below(number, factor[number] * asked)
-            if pooled is not None:  # those who ask the floor share by lot with all who do
-                inside = float(distribution.cdf(pooled))
-                n = market.bidders
+            if inside:  # those who ask the floor share by lot with all who do
                 chance = np.where(asked <= floor, (1 - (1 - inside) ** n) / (n * inside), chance)
-            return np.asarray(utility(market, asked - cost) * chance)
+            valid = (asked <= reserve * (1 + 1e-12)) & (
+                asked >= floor - 1e-12 * abs(floor) if floor > -math.inf else True
+            )
+            return np.asarray(np.where(valid, utility(market, asked - cost) * chance, 0.0))
 
-        high = min(reserve, max(float(np.nanmax(each.bids)) / share for each, share in zip(strategies, factor, strict=True)))
-        low = max(floor, min(float(np.nanmin(each.bids)) for each in strategies))
-        low = low if pooled is None else floor
-        spread = np.linspace(low, high, BIDS)
-        asked = np.unique(np.append(spread, own.bids[(own.bids >= low) & (own.bids <= high)][:: max(1, len(own.bids) // BIDS)]))
-        worst = max(worst, largest_gain(profit, types(market, number, own.costs[-1]), own, asked))
+        pairs = list(zip(strategies, factor, strict=True))
+        high = min(reserve, max(float(each.bids[-1]) * share for each, share in pairs) / factor[number])
+        low = (
+            floor if inside else max(floor, min(float(each.bids[0]) * share for each, share in pairs) / factor[number])
+        )
+        made = own.bids[(own.bids >= low) & (own.bids <= high)]
+        asked = np.unique(np.append(np.linspace(low, high, BIDS), made[:: max(1, len(made) // BIDS)]))
+        worst = max(worst, largest_gain(profit, types(market, number, float(own.costs[-1])), own, asked))
     return worst
 
 
