@@ -46,7 +46,8 @@ MAY = {
     "ocds": "tender policy constraints",
     "tables": "tender policy constraints scoring ledger policy_file ocds",
     "diagnose": "tender program measures constraints policy solvers ties infeasible award payments",
-    "cli": "tender policy infeasible award payments check diagnose tables",
+    "auction": "tender policy_file award payments",
+    "cli": "tender policy infeasible award payments check diagnose tables auction",
 }
 MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
 

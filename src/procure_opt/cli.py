@@ -1,4 +1,4 @@
-"""The command line: `procure-opt award FOLDER_OR_FILE`."""
+"""The command line: `procure-opt award FOLDER_OR_FILE`, `procure-opt compare market.toml`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from procure_opt.auction.compare import Comparison, compare
+from procure_opt.auction.market_file import read_market
 from procure_opt.award import Award, OutOfTime, award
 from procure_opt.check import Violation, check
 from procure_opt.diagnose import price_of_constraints
@@ -23,6 +25,7 @@ from procure_opt.tables import read_policy, read_tender, write_csv
 from procure_opt.tender import BadTable
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+ENDS = ("_se", "_low", "_high")  # of the columns beside a measure
 out, err = Console(), Console(stderr=True, soft_wrap=True)
 
 Source = Annotated[Path, typer.Argument(metavar="FOLDER_OR_FILE", help="A folder of tables, an .xlsx, or OCDS JSON.")]
@@ -70,6 +73,33 @@ def announce_command(source: Source, policy: PolicyFile = None) -> None:
     announcement = announce(_policy(source, policy), read_tender(source))
     out.print(escape(announcement.text), soft_wrap=True)
     out.print(f"Hash: {announcement.hash}", soft_wrap=True)
+
+
+@app.command("compare")
+def compare_command(
+    source: Annotated[Path, typer.Argument(metavar="MARKET_TOML", help="Suppliers' costs and the rules to compare.")],
+    draws: Annotated[int | None, typer.Option(help="Tenders drawn; left out: the file's, or 100,000.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Left out: the file's, or 0.")] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Write the whole table, and the differences beside it.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write payments and bid functions as a figure.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="File that keeps finished draws, to go on from.")] = None,
+) -> None:
+    """Compare bidding rules on one market, with suppliers who bid their best under each: print what each rule costs."""
+    described = read_market(source)
+    given = {name: value for name, value in (("draws", draws), ("seed", seed)) if value is not None}
+    how = {"draws": 100_000, "seed": 0} | described.how | given
+    found = compare(described.rules, described.market, **how, checkpoint=checkpoint, progress=sys.stderr.isatty())
+    show_comparison(found)
+    if table is not None:
+        beside = table.with_name(f"{table.stem}_differences{table.suffix}")
+        write_csv(found.table.reset_index(), table)
+        write_csv(found.differences, beside)
+        out.print(f"Written: {escape(str(table))}, {escape(str(beside))}", soft_wrap=True)
+    if plot is not None:
+        found.plot().savefig(plot)
+        out.print(f"Written: {escape(str(plot))}", soft_wrap=True)
 
 
 def _policy(source: Path, policy: Path | None) -> Policy:
@@ -126,6 +156,27 @@ def show_payments(payments: Payments) -> None:
     for over in payments.over_budget:
         out.print(f"{escape(over.budget)} is kept by the prices, but the payments come to {over.paid:,.2f}.")
     _print_check(check(payments))
+
+
+def show_comparison(found: Comparison) -> None:
+    """Print a comparison: what each rule costs and gives, and how its payments differ from the base."""
+    out.print(f"{found.draws:,} tenders drawn; intervals of {found.level:.0%}.")
+    shown = found.table.reset_index()
+    shown["±"] = (shown["payment_high"] - shown["payment_low"]) / 2
+    money = ["payment", "±", "outlay", "production_cost", "cost_ratio", "rents", "transaction_cost", "welfare"]
+    shares = [column for column in found.table if str(column).startswith("share_") and not str(column).endswith(ENDS)]
+    _print("What it costs", shown[["rule", *money]])
+    _print(
+        "Who wins",
+        shown[["rule", *shares, *(name for name in ("hhi", "quality", "participation", "epsilon") if name in shown)]],
+    )
+    _print(
+        f"Outlay against {found.base}, on the same draws",
+        found.differences.query("measure == 'outlay'")[["rule", "difference", "low", "high", "p_holm", "detectable"]],
+    )
+    for name, note in found.table["note"].items():
+        if note:
+            out.print(f"{escape(str(name))}: {escape(note)}", soft_wrap=True)
 
 
 def _print_check(found: list[Violation]) -> None:
@@ -193,7 +244,7 @@ def main() -> None:
     except (Infeasible, OutOfTime, Tied) as none:
         err.print(escape(str(none)))
         sys.exit(1)
-    except (ValueError, TypeError, OSError) as wrong:
+    except (ValueError, TypeError, OSError, ImportError) as wrong:
         err.print(escape(str(wrong)))
         sys.exit(2)
     except Exception as other:
