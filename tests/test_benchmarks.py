@@ -10,6 +10,7 @@ import pytest
 import procure_opt as po
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import auctions
 import award
 import growth
 import instances
@@ -108,6 +109,19 @@ def test_growth_is_plotted(tmp_path: Path) -> None:
     large = growth.measure(lambda: instances.capped(instances.Size(24, 5, 16), 0.4), 1, 60.0, beside=False)
     growth.plot([small, large], tmp_path / "growth.png")
     assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", auctions.REGISTRY)
+def test_auctions(name: str) -> None:
+    measured = auctions.measure(name, auctions.REGISTRY[name], 1, 3000)
+    assert len(measured.row) == len(auctions.HEAD)
+    assert "## Bidding rules" in auctions.text([measured], {"growth": [["5 suppliers", "1"]]}, 1, 3000)
+
+
+def test_auctions_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auctions, "market_of", lambda classes: auctions.MARKET)
+    assert len(auctions.growth(1, 100)) == 10
+    assert [len(row) for row in auctions.solving(1)] == [3] * 5
 
 
 def test_a_section_replaces_itself_alone(tmp_path: Path) -> None:
