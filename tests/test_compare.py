@@ -571,8 +571,8 @@ def test_plot() -> None:
     payments, bids = compare(rules, weak, 1000, 1).plot().axes
     assert [label.get_text() for label in payments.get_yticklabels()] == list(rules)
     assert [text.get_text() for text in payments.texts if "no" in text.get_text()] == ["no equilibrium"]
-    drawn = [line.get_label() for line in bids.get_lines()]
-    assert drawn[:4] == ["first, class 0", "first, class 1", "preference, class 0", "preference, class 1"]
+    drawn = [text.get_text() for text in bids.get_legend().get_texts()]
+    assert drawn == ["first", "preference", "class 0", "class 1"]
 
 
 def test_plots_need_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,8 +138,11 @@ class Comparison:
             found = self.equilibria[name]
             for number, (distribution, _) in enumerate(found.market.classes):
                 costs = np.linspace(float(distribution.ppf(0.0)), float(distribution.ppf(0.999)), 400)
-                told = f"{name}, class {number}" if len(found.market.classes) > 1 else name
+                told = f"_{name}" if number else name
                 axes.plot(costs, found.bid(costs, number), lines[number % 4], color=f"C{place % 10}", label=told)
+        classes = len(next(iter(self.equilibria.values())).market.classes)
+        for number in range(classes if classes > 1 else 0):
+            axes.plot([], [], lines[number % 4], color="#606060", label=f"class {number}")
         ends = axes.get_xlim()
         axes.axline((ends[0], ends[0]), slope=1, color="#a0a0a0", linewidth=0.8, zorder=0)
         axes.set_xlim(ends)
