@@ -46,10 +46,28 @@ MAY = {
     "ocds": "tender policy constraints",
     "tables": "tender policy constraints scoring ledger policy_file ocds",
     "diagnose": "tender program measures constraints policy solvers ties infeasible award payments",
-    "auction": "tender policy_file award payments",
-    "cli": "tender policy infeasible award payments check diagnose tables auction",
+    "auction.market": "",
+    "auction.rules": "",
+    "auction.symmetric": "",
+    "auction.asymmetric": "",
+    "auction.verify": "auction.market auction.symmetric",
+    "auction.packages": "tender award payments auction.market",
+    "auction.scored": "auction.market auction.rules auction.symmetric",
+    "auction.equilibrium": "auction.market auction.rules auction.symmetric auction.asymmetric auction.verify"
+    " auction.packages auction.scored",
+    "auction.reserve": "auction.market auction.rules auction.symmetric auction.equilibrium",
+    "auction.simulate": "auction.market auction.rules auction.symmetric auction.scored auction.equilibrium",
+    "auction.compare": "auction.market auction.asymmetric auction.scored auction.equilibrium auction.simulate",
+    "auction.market_file": "tender policy_file auction.market auction.rules",
+    "cli": "tender policy infeasible award payments check diagnose tables auction.compare auction.market_file",
 }
-MODULES = sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
+# A folder is a room: its modules are named after it, with a dot.
+MODULES = sorted(
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in SOURCE.rglob("*.py")
+    if path.stem != "__init__"
+)
+ROOMS = {module.split(".")[0] for module in MODULES if "." in module}
 
 # The first five lines of the list of public names, and of the auctions those about bids alone; without pay, Payments.
 NAMES = """
@@ -74,17 +92,19 @@ def imports(module: str, *, running: bool = True) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
             whole = node.module or ""
-            # `from procure_opt import x` names modules, `from procure_opt.x import y` what is in one.
-            yield from (f"{OURS}.{alias.name}" for alias in node.names) if whole == OURS else [whole]
+            # `from procure_opt import x` names modules, also of a room; `from procure_opt.x import y` what is in one.
+            room = whole == OURS or whole.removeprefix(f"{OURS}.") in ROOMS
+            yield from (f"{whole}.{alias.name}" for alias in node.names) if room else [whole]
         for child in ast.iter_child_nodes(node):
             yield from walk(child)
 
-    yield from walk(ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8")))
+    yield from walk(ast.parse((SOURCE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")))
 
 
 def of_ours(module: str) -> set[str]:
     """The modules of ours among them."""
-    return {name.split(".")[1] for name in imports(module) if name.split(".")[0] == OURS}
+    inside = (name.split(".")[1:] for name in imports(module) if name.split(".")[0] == OURS)
+    return {".".join(parts[: 2 if parts[0] in ROOMS else 1]) for parts in inside}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -108,12 +128,21 @@ def test_the_check_shares_nothing_with_the_program() -> None:
         assert others <= {"numpy", "pandas"}
 
 
+def test_who_verifies_an_equilibrium_knows_nothing_of_those_who_solve_it() -> None:
+    """Of `symmetric` only what a strategy is."""
+    whole = ast.parse((SOURCE / "auction/verify.py").read_text(encoding="utf-8"))
+    taken = {alias.name for node in ast.walk(whole) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert {"Market", "Strategy"} <= taken
+    assert not taken & {"equilibrium", "asymmetric", "symmetric", "first_price", "solved", "factor_hazard"}
+
+
 def test_nobody_imports_the_command_line() -> None:
     assert not [module for module in [*MODULES, "__init__"] if "cli" in of_ours(module)]
 
 
 def test_modules_are_named_after_what_they_hold() -> None:
-    assert not {"utils", "util", "base", "helpers", "common", "constants", "exceptions", "types"} & set(MODULES)
+    names = {module.split(".")[-1] for module in MODULES}
+    assert not {"utils", "util", "base", "helpers", "common", "constants", "exceptions", "types"} & names
 
 
 @pytest.mark.parametrize("rule", constraints.CATALOGUE, ids=lambda rule: rule.__name__)
