@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
 import threading
 from collections.abc import Callable
@@ -310,6 +311,14 @@ def test_more_blocks_than_are_handed_out_at_once(small: int, monkeypatch: pytest
     monkeypatch.setattr(simulate, "AHEAD", 2)
     with ThreadPoolExecutor(2) as pool:
         assert same(compare(BOTH, FIVE, 9 * small, 1), compare(BOTH, FIVE, 9 * small, 1, executor=pool))
+
+
+def test_what_is_sent_to_workers_is_small_and_whole() -> None:
+    classes = Market([(stats.uniform(0.2, 0.8), 1), (UNIFORM, 2)], rings={1: 2})
+    game = simulate.Game(classes.acting(), (equilibrium(FirstPrice(), classes),), 0, 1)
+    sent = pickle.dumps(game)
+    assert len(sent) < 500_000
+    assert np.array_equal(pickle.loads(sent)(3, 500).mean, game(3, 500).mean)
 
 
 def test_a_dask_cluster_gives_the_same_numbers(small: int) -> None:

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from procure_opt.auction import FirstPrice, Market, SecondPrice
-from procure_opt.auction.compare import Comparison, compare
-from procure_opt.auction.market_file import read_market
+from procure_opt.auction import Comparison, FirstPrice, Market, SecondPrice, compare, read_market
 
 HERE = Path(__file__).parent
 RESERVES = [105, 110, 115, 120, 125, 130, 140]

@@ -1,8 +1,10 @@
 """Bidding rules compared with bidders who respond to them, and what past bids say."""
 
 from procure_opt.auction.asymmetric import NotConverged
+from procure_opt.auction.compare import Comparison, compare
 from procure_opt.auction.equilibrium import Equilibrium, equilibrium
 from procure_opt.auction.market import Market, Quality
+from procure_opt.auction.market_file import MarketFile, read_market
 from procure_opt.auction.packages import LocalLocalGlobal, PackageEquilibrium, PackageRule, RandomPackages
 from procure_opt.auction.reserve import free_entry, optimal_reserve
 from procure_opt.auction.rules import (
@@ -18,11 +20,13 @@ from procure_opt.auction.scored import ScoreEquilibrium
 
 __all__ = [
     "AverageBid",
+    "Comparison",
     "Equilibrium",
     "FirstPrice",
     "FirstScore",
     "LocalLocalGlobal",
     "Market",
+    "MarketFile",
     "NotConverged",
     "PackageEquilibrium",
     "PackageRule",
@@ -33,7 +37,9 @@ __all__ = [
     "ScoreEquilibrium",
     "SecondPrice",
     "SecondScore",
+    "compare",
     "equilibrium",
     "free_entry",
     "optimal_reserve",
+    "read_market",
 ]

@@ -68,7 +68,7 @@ class Comparison:
             | `share_in_house` | chance that nothing is awarded |
             | `hhi` | Σ of squared shares of the classes in what is awarded, 0–1 |
             | `participation` | mean number of bids |
-            | `transaction_cost` | entry costs, and the buyer's cost of evaluating each bid |
+            | `transaction_cost` | entry costs (in a fixed field all pay them), and the buyer's of evaluating bids |
 
             Then `epsilon`, what a supplier could gain by another bid, and `note`: which equilibrium this is, or why
             there is none. A rule without one has NaN elsewhere. Outlay and production cost are NaN where nothing is

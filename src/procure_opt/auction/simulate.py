@@ -146,11 +146,14 @@ class Player:
     def __call__(self, costs: Floats, coins: Floats | None, ties: np.random.Generator) -> Round:
         """Play costs of shape (draws, bidders); coins, of the same shape, say who enters where that is chance."""
         market, start = self.found.market, 0
-        asked = np.empty_like(costs) if len(self.curves) > 1 else self.curves[0](costs)
-        for count, curve in zip(market.counts, self.curves, strict=True):
-            if len(self.curves) > 1:
-                asked[:, start : start + count] = curve(costs[:, start : start + count])
-            start += count
+        by_bidder = np.ascontiguousarray(costs.T)
+        if len(self.curves) == 1:
+            asked = self.curves[0](by_bidder).T
+        else:
+            asked = np.empty_like(by_bidder).T
+            for count, curve in zip(market.counts, self.curves, strict=True):
+                asked.T[start : start + count] = curve(by_bidder[start : start + count])
+                start += count
         entrants: Any = market.bidders
         if coins is not None and self.found.bidding < 1:
             enters = coins < self.found.bidding
@@ -221,6 +224,7 @@ class Game:
         cls, classes = self.market.cls, len(self.market.counts)
         total: Moments | None = None
         for start in range(0, draws, PIECE):
+            # One bidder after the other: minima and sums over bidders are then those of long vectors.
             drawn = np.asfortranarray(self.market.draw(min(PIECE, draws - start), costs))
             entry = coins.random(drawn.shape) if chance else None
             cheapest = np.minimum(drawn.min(axis=1), in_house)
