@@ -49,7 +49,7 @@ MAY = {
     "auction.market": "",
     "auction.rules": "",
     "auction.symmetric": "",
-    "auction.asymmetric": "",
+    "auction.asymmetric": "auction.market",
     "auction.verify": "auction.market auction.symmetric",
     "auction.packages": "tender award payments auction.market",
     "auction.scored": "auction.market auction.rules auction.symmetric",

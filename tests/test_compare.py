@@ -321,10 +321,13 @@ def test_what_is_sent_to_workers_is_small_and_whole() -> None:
     assert np.array_equal(pickle.loads(sent)(3, 500).mean, game(3, 500).mean)
 
 
+@pytest.mark.filterwarnings("default")  # a cluster that starts slowly, or closes late, warns of itself
 def test_a_dask_cluster_gives_the_same_numbers(small: int) -> None:
     distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
     alone = compare(RULES, FIVE, 7 * small + 1, 1)
     with (
+        dask.config.set({"distributed.comm.timeouts.connect": "120s", "distributed.comm.timeouts.tcp": "120s"}),
         distributed.LocalCluster(n_workers=4, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):

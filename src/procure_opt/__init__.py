@@ -1,5 +1,8 @@
 """Decide who provides an outsourced public service, at what price, and under which bidding rule."""
 
+from importlib import import_module
+from typing import Any
+
 from procure_opt.abnormal import (
     SCOTTISH_TEST,
     UKRAINIAN_TEST,
@@ -139,6 +142,7 @@ __all__ = [
     "WorldBankTest",
     "abnormally_low",
     "announce",
+    "auction",
     "award",
     "award_by_lot",
     "check",
@@ -157,3 +161,10 @@ __all__ = [
     "winner_map",
     "write_tender",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`auction` on first use: what it stands on takes longer to load than all the rest."""
+    if name == "auction":
+        return import_module("procure_opt.auction")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,18 +26,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize
 
+from procure_opt.auction.market import Affine
+
 Floats = NDArray[np.float64]
 Slope = Callable[[float, Floats], list[float]]
 
 LOW, HIGH, STEP = -45.0, 60.0, 0.01  # the table of costs, over the log-odds of a quantile
 END = 1e-6  # share of a support from either end where costs follow their power law
-NEAR = 1e-13  # how near two lowest bids are brought, as a share of the bids
+NEAR = 1e-12  # how near two lowest bids are brought, as a share of the bids
 FIRST = 0.02  # of −log(b̄ − b), until the straddle begins
-CLOSE, APART = 1e-10, 1e-6  # of its two paths: how near they are brought, and how far they may part
+WIDEST = 1e6  # of their distance: how far off the true path may be
+CLOSE, APART = 1e-9, 1e-6  # of its two paths: how near they are brought, and how far they may part
 LAST, FAR = 1e-3, 1e-9  # shares of the bids, from the highest: where the path ends, and where its kind is decided
 CUT = 1e-7  # where the path ends if the highest bid cuts off costs
 IDLE = 0.02  # a path on which no v grows faster than that, by τ, never catches up
 NEVER = 0.1  # a path whose margins are smaller than that share of the smallest one of a true path catches up
+STEPS = 2_000  # of one path
 GONE = 36.0  # −log S
 TOLERANCE = 1e-10  # of a step, relative and absolute
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
@@ -46,11 +50,18 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 ALONE = "with one supplier there is no competition; give the market another one, or the rule a reserve"
 
 
+STIFF = (
+    "close to the highest bid that can win one class follows the others too stiffly for this solver, as where several "
+    "suppliers share the lowest of the highest costs, and others can cost more; truncate all classes at one highest "
+    "cost, or set a reserve there"
+)
+
+
 class NotConverged(RuntimeError):
     """No strategy was found that could be verified; `epsilon` is what a supplier could gain by leaving the best one."""
 
     def __init__(self, message: str, epsilon: float = math.nan):
-        super().__init__(f"{message} (epsilon {epsilon:.3g})")
+        super().__init__(message if math.isnan(epsilon) else f"{message} (epsilon {epsilon:.3g})")
         self.epsilon = epsilon
 
 
@@ -97,7 +108,7 @@ def highest_bid(classes: Sequence[tuple[Any, int]], reserve: float) -> float:
     if len(tops) < 2:
         raise ValueError(ALONE)
     first, second = tops[0], min(tops[1], reserve)
-    if reserve <= first:
+    if reserve <= first and math.isfinite(reserve):
         return reserve
     if math.isinf(second):
         raise ValueError("suppliers of several classes need a highest cost, or a reserve; truncate the distributions")
@@ -133,6 +144,25 @@ def solved(classes: Sequence[tuple[Any, int]], reserve: float = math.inf, theta:
         ValueError: no bid can win, or the reserve falls where this does not hold.
         NotConverged: no lowest bid was found.
     """
+    base = min(float(each.support()[0]) for each, _ in classes)
+    unit = highest_bid(classes, reserve) - base
+    if not unit > 0:
+        raise ValueError(f"no bid above the lowest cost, {base:g}, can win: there is no competition to solve")
+    # In units of the range of bids: the equilibrium moves along, and nothing is lost to large sums.
+    measured = [(Affine(each, 1 / unit, -base / unit), count) for each, count in classes]
+    path = _solved(measured, (reserve - base) / unit, theta)
+    return Path(
+        base + unit * path.bids,
+        base + unit * path.costs,
+        path.hazards / unit,
+        path.none,
+        path.weights * unit,
+        base + unit * path.low,
+        base + unit * path.high,
+    )
+
+
+def _solved(classes: Sequence[tuple[Any, int]], reserve: float, theta: float) -> Path:
     end = highest_bid(classes, reserve)
     able = [float(each.support()[0]) < end for each, _ in classes]
     if sum(count for (_, count), may in zip(classes, able, strict=True) if may) < 2:
@@ -202,7 +232,7 @@ class _Shot:
         pairs = zip(self.low, self.counts, strict=True)
         self._second = sorted(low for low, count in pairs for _ in range(min(count, 2)))[1]
         self._range = end - self._second
-        cut = any(map(math.isfinite, self.full)) and not any(self._beyond)
+        cut = all(map(math.isfinite, self.full))
         self.last, self._far = -math.log((CUT if cut else LAST) * self._range), -math.log(FAR * self._range)
         self._many = max(10, *self.counts)
 
@@ -272,11 +302,15 @@ class _Shot:
     def catches_up(self, tau: float, state: Floats, tolerance: float = TOLERANCE) -> bool:
         """Whether on the path from here costs catch up with bids before the highest one."""
         solver = self._solver(self.slope, tau, state, self._far, tolerance)
+        steps = 0
         while solver.status == "running":
             solver.step()
             # On the true path the margins shrink like b̄ − b, or like its square where one class has its ceiling below.
             rest = math.exp(-solver.t)
-            least = NEVER * rest * min(1.0, rest / self._range) / self._many
+            least = NEVER * rest * (min(1.0, rest / self._range) if any(self._beyond) else 1.0) / self._many
+            steps += 1
+            if steps > STEPS:
+                raise NotConverged(STIFF)
             now: list[float] = solver.y.tolist()
             margins = self.margins(solver.t, now)
             if solver.status == "failed" or any(m <= least and v > 0 for m, v in zip(margins, now, strict=True)):
@@ -354,8 +388,16 @@ class _Shot:
 
     def _narrowed(self, tau: float, one: Floats, other: Floats) -> tuple[Floats, Floats, float]:
         """The two paths, of which the first catches up and the other does not, brought close; where between them."""
-        low, high = 0.0, 1.0
-        apart = other - one
+        low, high, apart = 0.0, 1.0, other - one
+        # They were told apart by paths with errors of their own: the true one may lie a little outside.
+        while not self.catches_up(tau, one + low * apart):
+            low, high = 2 * low - 1, low
+            if low < -WIDEST:
+                raise NotConverged("the path of bids broke off")
+        while self.catches_up(tau, one + high * apart):
+            low, high = high, 2 * high + 1
+            if high > WIDEST:
+                raise NotConverged("the path of bids broke off")
         while (high - low) * _apart(one, other) > CLOSE:
             middle = (low + high) / 2
             if self.catches_up(tau, one + middle * apart):

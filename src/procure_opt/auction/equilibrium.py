@@ -14,7 +14,7 @@ from scipy import interpolate, optimize, special
 
 from procure_opt.auction import asymmetric, packages, scored, symmetric, verify
 from procure_opt.auction.asymmetric import ALONE, NotConverged
-from procure_opt.auction.market import Distribution, Market
+from procure_opt.auction.market import Affine, Distribution, Market
 from procure_opt.auction.packages import LocalLocalGlobal, PackageRule
 from procure_opt.auction.rules import (
     AverageBid,
@@ -29,7 +29,7 @@ from procure_opt.auction.symmetric import Strategy
 
 Floats = NDArray[np.float64]
 
-WHOLE = 1e-7  # by how much the chances to win may miss their sum
+WHOLE = 1e-6  # by how much the chances to win may miss their sum
 VERIFIED = 1e-5  # the largest ε, as a share of the spread of costs, with which strategies are returned
 
 
@@ -104,8 +104,8 @@ class Equilibrium:
     @property
     def rents(self) -> float:
         """What all suppliers earn together in the mean, after the costs of bidding."""
-        bidders = self.market.bidders if self.market.entry == "fixed" else self.expected_bidders
-        return self.expected_payment - self.expected_cost - bidders * self.market.entry_cost
+        paying = self.expected_bidders if self.market.entry == "informed" else self.bidding * self.market.bidders
+        return self.expected_payment - self.expected_cost - paying * self.market.entry_cost
 
 
 def equilibrium(rule: Any, market: Any) -> Any:
@@ -253,7 +253,7 @@ def _alike(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium:
         left = 1 - bidding * distribution.cdf(nodes)
         hazard = (count - 1) * bidding * distribution.pdf(nodes) / (left if bidding < 1 else distribution.sf(nodes))
         profit = bids - nodes
-        exact = hazard * (np.expm1(absolute * profit) / absolute if absolute else profit / theta)
+        exact = hazard * (np.expm1(np.minimum(absolute * profit, 700)) / absolute if absolute else profit / theta)
         exact[distribution.sf(nodes) <= 0] = np.nan
     ceiling = top if top < high else math.inf
     strategy = Strategy(nodes, bids, symmetric.slopes(nodes, bids, exact), ceiling=ceiling)
@@ -391,33 +391,6 @@ def _correlated(rule: FirstPrice, market: Market, reserve: float) -> Equilibrium
     return Equilibrium(rule, market, (strategy,), float(bids[0]), payment, cost, (won,), epsilon)
 
 
-@dataclass(frozen=True)
-class _Scaled:
-    """Costs times a factor: what a preferred supplier's cost is worth in evaluated prices."""
-
-    one: Distribution
-    factor: float
-
-    def support(self) -> tuple[float, float]:
-        low, high = self.one.support()
-        return float(low) * self.factor, float(high) * self.factor
-
-    def sf(self, x: Any) -> Any:
-        return self.one.sf(np.asarray(x) / self.factor)
-
-    def cdf(self, x: Any) -> Any:
-        return self.one.cdf(np.asarray(x) / self.factor)
-
-    def pdf(self, x: Any) -> Any:
-        return self.one.pdf(np.asarray(x) / self.factor) / self.factor
-
-    def isf(self, q: Any) -> Any:
-        return self.one.isf(q) * self.factor
-
-    def ppf(self, q: Any) -> Any:
-        return self.one.ppf(q) * self.factor
-
-
 def _classes(rule: Any, market: Market, reserve: float, factor: list[float]) -> Equilibrium:
     """Several classes, in evaluated prices: a preferred supplier has costs (1 − δ) c and is paid s / (1 − δ)."""
     _plain(market, "first price with several classes")
@@ -428,7 +401,7 @@ def _classes(rule: Any, market: Market, reserve: float, factor: list[float]) -> 
     if market.absolute_risk_aversion:
         raise ValueError("several classes are solved for relative risk aversion; set absolute_risk_aversion to 0")
     valued = [
-        (each if share == 1 else _Scaled(each, share), count)
+        (each if share == 1 else Affine(each, share), count)
         for (each, count), share in zip(market.classes, factor, strict=True)
     ]
     limit = reserve if min(factor) == 1 else math.inf
@@ -602,7 +575,8 @@ def _average_bid(rule: AverageBid, market: Market) -> Equilibrium:
     if rule.exclusion:
         raise ValueError(
             "where bids that undercut the mean by much are excluded and the lowest other one wins, no common bid "
-            "lasts: one slightly lower than all others wins outright; there is no pure equilibrium to report"
+            "lasts: one slightly higher than all others wins outright, since these all undercut the mean as much as "
+            "they do on average; there is no pure equilibrium to report"
         )
     if rule.discount:
         raise ValueError(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 Floats = NDArray[np.float64]
 Distribution = Any  # a frozen distribution of scipy.stats, or anything with cdf, sf, pdf, ppf, isf and support
@@ -90,7 +90,7 @@ class Market:
     def __post_init__(self) -> None:
         for number, (distribution, count) in enumerate(self.classes):
             _checked(distribution, f"class {number}")
-            if count != int(count) or count < 1:
+            if isinstance(count, bool) or not math.isfinite(count) or count != int(count) or count < 1:
                 raise ValueError(f"class {number} has {count!r} suppliers; it must be a whole number of at least 1")
         for number, size in self.rings.items():
             if number not in range(len(self.classes)) or size != int(size) or size < 1:
@@ -171,11 +171,12 @@ class Market:
             shared = generator.standard_normal((draws, 1))
             own = special.ndtri(uniform)
             uniform = special.ndtr(math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
-        costs = np.empty_like(uniform)
-        for number, (distribution, _) in enumerate(self.classes):
-            some = self.cls == number
-            costs[:, some] = distribution.ppf(uniform[:, some])
-        return costs
+        first = 0
+        for distribution, count in self.classes:
+            some = slice(first, first + int(count))
+            uniform[:, some] = distribution.ppf(uniform[:, some])
+            first += int(count)
+        return uniform
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,51 @@ class Lowest:
             return self.one.ppf(-np.expm1(np.log1p(-np.asarray(q, dtype=float)) / self.size))
 
 
+@dataclass(frozen=True)
+class Affine:
+    """A distribution's costs times a factor, plus a shift.
+
+    >>> from scipy import stats
+    >>> Affine(stats.uniform(0, 1), 0.5, 2).support()
+    (2.0, 2.5)
+    """
+
+    one: Distribution
+    factor: float
+    shift: float = 0.0
+
+    def _from(self, x: Any) -> Any:
+        return (np.asarray(x, dtype=float) - self.shift) / self.factor
+
+    def support(self) -> tuple[float, float]:
+        """The lowest and the highest value."""
+        low, high = self.one.support()
+        return float(low) * self.factor + self.shift, float(high) * self.factor + self.shift
+
+    def sf(self, x: Any) -> Any:
+        """The probability of more than x."""
+        return self.one.sf(self._from(x))
+
+    def cdf(self, x: Any) -> Any:
+        """The probability of at most x."""
+        return self.one.cdf(self._from(x))
+
+    def pdf(self, x: Any) -> Any:
+        """The density."""
+        return self.one.pdf(self._from(x)) / self.factor
+
+    def isf(self, q: Any) -> Any:
+        """The value that is exceeded with probability q."""
+        return self.one.isf(q) * self.factor + self.shift
+
+    def ppf(self, q: Any) -> Any:
+        """The value that is not exceeded with probability q."""
+        return self.one.ppf(q) * self.factor + self.shift
+
+
 def _checked(distribution: Distribution, what: str) -> None:
+    if isinstance(distribution, stats.rv_continuous | stats.rv_discrete):
+        raise ValueError(f"the distribution of {what} has no parameters yet; write stats.uniform(80, 40), for instance")
     missing = [name for name in ("cdf", "sf", "pdf", "ppf", "isf", "support") if not hasattr(distribution, name)]
     if missing:
         raise ValueError(

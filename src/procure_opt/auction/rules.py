@@ -117,9 +117,11 @@ class SecondPrice:
 
     def __post_init__(self) -> None:
         _shares(self, "preference")
-        for amount in self.caps(np.arange(8)):
-            if not amount > 0:
-                raise ValueError(f"SecondPrice: reserve is {self.reserve!r}; it must be above 0, or None")
+        caps = self.reserve.values() if isinstance(self.reserve, Mapping) else [self.reserve]
+        if not all(cap is None or cap > 0 for cap in caps):
+            raise ValueError(f"SecondPrice: reserve is {self.reserve!r}; it must be above 0, or None")
+        if not all(math.isfinite(amount) for amount in self.advantage.values()):
+            raise ValueError(f"SecondPrice: advantage is {self.advantage!r}; it must give classes an amount of money")
 
     def caps(self, cls: Places) -> Floats:
         """The reserve of each bidder; infinite without one."""
@@ -154,8 +156,8 @@ class AverageBid:
     Args:
         reserve: The highest price that may be asked; None: the highest possible cost.
         discount: The benchmark is the mean less that share: with 0.05, closest to 95 % of the mean.
-        exclusion: The rule of Italy's code of 2006 instead: bids that undercut the mean by more than those that
-            undercut it do on average are excluded, and the lowest of the others wins.
+        exclusion: The rule of Italy's code of 2006 instead: bids that undercut the mean by as much as those that
+            undercut it do on average, or by more, are excluded, and the lowest of the others wins.
 
     >>> AverageBid()(np.array([[90.0, 100.0, 104.0]]), np.array([0, 0, 0]))
     Outcome(winner=array([1]), payment=array([100.]))
@@ -178,12 +180,14 @@ class AverageBid:
         mean = asked.sum(axis=1) / count
         if not self.exclusion:
             away = np.abs(bids - (1 - self.discount) * mean[:, None])
-            # Equal bids must tie although their mean is rounded.
-            away = np.where(valid, np.round(away, 12), np.inf)
+            # Bids equally far away must tie although their mean is rounded.
+            digit = 1e-12 * np.maximum(np.abs(mean), 1e-300)[:, None]
+            away = np.where(valid, np.round(away / digit) * digit, np.inf)
             return _paid(bids, _lowest(away, generator))
         under = np.where(valid & (bids < mean[:, None]), mean[:, None] - bids, 0.0)
         deviation = under.sum(axis=1) / np.maximum((under > 0).sum(axis=1), 1)
-        allowed = valid & ((bids > (mean - deviation)[:, None]) | (under.sum(axis=1) == 0)[:, None])
+        room = 1e-12 * np.abs(mean)
+        allowed = valid & ((bids > (mean - deviation + room)[:, None]) | (under.sum(axis=1) <= room)[:, None])
         return _paid(bids, _lowest(np.where(allowed, bids, np.inf), generator))
 
 

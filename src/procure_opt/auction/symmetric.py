@@ -38,6 +38,7 @@ def grid(distribution: Any, low: float, high: float) -> Floats:
     )
     points = np.unique(points[(points >= low) & (points <= high)])
     apart: Floats = points[np.append(True, np.diff(points) > 1e-12 * (high - low))]
+    apart[-1] = min(high, max(top, apart[-1]))
     return apart
 
 

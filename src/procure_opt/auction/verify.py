@@ -27,7 +27,7 @@ FINE = 20001  # costs at which rivals' strategies are inverted
 def utility(market: Market, profit: Floats) -> Floats:
     """The utility of a profit."""
     if market.absolute_risk_aversion:
-        return np.asarray(-np.expm1(-market.absolute_risk_aversion * profit))
+        return np.asarray(-np.expm1(np.minimum(-market.absolute_risk_aversion * profit, 700)))
     if market.risk_aversion:
         return np.asarray(np.sign(profit) * np.abs(profit) ** (1 - market.risk_aversion))
     return profit
@@ -59,7 +59,11 @@ class Rivals:
         for (distribution, _), strategy, share in zip(market.classes, strategies, factor, strict=True):
             low = float(distribution.support()[0])
             high = min(strategy.ceiling, float(distribution.ppf(1 - 1e-15)))
-            spread = np.linspace(low, max(high, low + 1e-12), FINE)
+            if not high > low:  # nobody of this class bids
+                self._costs.append(np.array([low]))
+                self._asked.append(np.array([np.inf]))
+                continue
+            spread = np.linspace(low, high, FINE)
             likely = distribution.ppf(np.linspace(0, 1, FINE) * float(distribution.cdf(high)))
             costs = np.unique(np.concatenate([spread, likely, strategy.costs[strategy.costs <= high]]))
             if strategy.pooled > -math.inf:
@@ -115,6 +119,8 @@ def first_price(
     rivals, worst, n = Rivals(market, strategies, factor, bids), 0.0, market.bidders
     for number, own in enumerate(strategies):
         pooled = own.pooled if own.pooled > -math.inf else None
+        if own.costs[0] > own.ceiling or np.isnan(own(own.costs[0])):
+            continue  # nobody of this class bids
         inside = 0.0 if pooled is None else float(market.classes[number][0].cdf(pooled))
 
         def profit(cost: float, asked: Floats, number: int = number, inside: float = inside) -> Floats:
@@ -126,7 +132,7 @@ def first_price(
             )
             return np.asarray(np.where(valid, utility(market, asked - cost) * chance, 0.0))
 
-        pairs = list(zip(strategies, factor, strict=True))
+        pairs = [(each, share) for each, share in zip(strategies, factor, strict=True) if each.costs[0] <= each.ceiling]
         high = min(reserve, max(float(each.bids[-1]) * share for each, share in pairs) / factor[number])
         low = (
             floor if inside else max(floor, min(float(each.bids[0]) * share for each, share in pairs) / factor[number])
