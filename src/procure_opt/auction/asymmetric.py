@@ -38,11 +38,12 @@ FIRST = 0.02  # of −log(b̄ − b), until the straddle begins
 WIDEST = 1e6  # of their distance: how far off the true path may be
 CLOSE, APART = 1e-9, 1e-6  # of its two paths: how near they are brought, and how far they may part
 LAST, FAR = 1e-3, 1e-9  # shares of the bids, from the highest: where the path ends, and where its kind is decided
-CUT = 1e-7  # where the path ends if the highest bid cuts off costs
+CUT = 1e-7  # where the path ends if the highest bid cuts off the costs of all
+SOME = 1e-3  # and for two suppliers, if it cuts off those of some
 IDLE = 0.02  # a path on which no v grows faster than that, by τ, never catches up
 NEVER = 0.1  # a path whose margins are smaller than that share of the smallest one of a true path catches up
-STEPS = 2_000  # of one path
-GONE = 36.0  # −log S
+STEPS = 6_000  # of one path
+GONE, SOON = 36.0, 14.0  # −log S at which a class is as good as used up: beside one other class, and beside several
 TOLERANCE = 1e-10  # of a step, relative and absolute
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 
@@ -77,6 +78,7 @@ class Path:
         weights: Of the points in sums over bids. The last point stands for all bids above the others.
         low: The lowest bid.
         high: The highest that can win.
+        slopes: db / dc of each class there; NaN where not known.
     """
 
     bids: Floats
@@ -86,6 +88,7 @@ class Path:
     weights: Floats
     low: float
     high: float
+    slopes: Floats
 
 
 class _Class(NamedTuple):
@@ -159,6 +162,7 @@ def solved(classes: Sequence[tuple[Any, int]], reserve: float = math.inf, theta:
         path.weights * unit,
         base + unit * path.low,
         base + unit * path.high,
+        path.slopes,
     )
 
 
@@ -179,7 +183,9 @@ def _solved(classes: Sequence[tuple[Any, int]], reserve: float, theta: float) ->
         costs[inside, k] = [top - shot.rest(number, state[number]) for number, top in enumerate(shot.top)]
         hazards[inside, k] = shot.hazards(tau, state)
     none = np.exp(-(np.array(shot.counts) @ shot.survived(states)))
-    path = Path(end - np.exp(-taus), costs, hazards, none, weights, end - math.exp(-pieces[0][0]), end)
+    slopes = np.full(len(classes), np.nan)
+    slopes[inside] = shot.end_slopes
+    path = Path(end - np.exp(-taus), costs, hazards, none, weights, end - math.exp(-pieces[0][0]), end, slopes)
     last, state = pieces[-1][1], np.asarray(pieces[-1][2](pieces[-1][1]))
     return _closed(path, shot, [pair[1] for pair in classes], inside, last, state)
 
@@ -207,6 +213,7 @@ def _closed(
         np.append(path.weights, 1 / falls),
         path.low,
         path.high,
+        path.slopes,
     )
 
 
@@ -232,9 +239,30 @@ class _Shot:
         pairs = zip(self.low, self.counts, strict=True)
         self._second = sorted(low for low, count in pairs for _ in range(min(count, 2)))[1]
         self._range = end - self._second
-        cut = all(map(math.isfinite, self.full))
-        self.last, self._far = -math.log((CUT if cut else LAST) * self._range), -math.log(FAR * self._range)
         self._many = max(10, *self.counts)
+        several = len(tables) > 2
+        self._used_up = SOON if several else GONE
+        cut = [math.isfinite(full) for full in self.full]
+        last, far = CUT if all(cut) else LAST, FAR
+        # What is left of a class' costs, by what is left of bids, tends to a power of S at its ceiling.
+        powers = [0.0 if its_cut else 1 / slopes[-1] for its_cut, slopes in zip(cut, self._slopes, strict=True)]
+        total = sum(map(operator.mul, self.counts, powers))
+        self._margins_end = [theta / max(total - power, 1e-12) for power in powers]
+        self._mixed = any(cut) and not all(cut) and not any(self._beyond)
+        if self._mixed:
+            # Classes that are cut off follow the others the more stiffly the nearer the end, which is not waited for.
+            far = min(0.03, SOME * (sum(self.counts) - 1) ** 2 / 4)
+            last = 2 * far
+        self.last, self._far = -math.log(last * self._range), -math.log(far * self._range)
+
+    @property
+    def end_slopes(self) -> Floats:
+        """db / dc of each class at the highest bid."""
+        if all(map(math.isfinite, self.full)) and not any(self._beyond):
+            return np.zeros(len(self.full))
+        if any(self._beyond):
+            return np.where(np.array(self._beyond) > 0, np.nan, 1.0)
+        return 1 / (1 + np.array(self._margins_end))
 
     # ---- what a state says: plain floats, since arrays of a few classes are slower ----
 
@@ -307,7 +335,8 @@ class _Shot:
             solver.step()
             # On the true path the margins shrink like b̄ − b, or like its square where one class has its ceiling below.
             rest = math.exp(-solver.t)
-            least = NEVER * rest * (min(1.0, rest / self._range) if any(self._beyond) else 1.0) / self._many
+            gap = max(self._beyond)
+            least = NEVER * rest * (min(1.0, rest / gap) if gap > 0 else 1.0) / self._many
             steps += 1
             if steps > STEPS:
                 raise NotConverged(STIFF)
@@ -320,7 +349,17 @@ class _Shot:
                 return self._catches_up_alone(gone, solver.t, now)
             if max(self.slope(solver.t, solver.y)) < IDLE:
                 return False
-        return False
+        return self._mixed and self._behind(float(solver.t), solver.y.tolist())
+
+    def _behind(self, tau: float, state: Sequence[float]) -> bool:
+        """Whether the margins of those whose costs are not cut off are smaller than they tend to be."""
+        left, margins = math.exp(-tau), self.margins(tau, state)
+        ratios = [
+            margin / left / tends
+            for margin, tends, full in zip(margins, self._margins_end, self.full, strict=True)
+            if math.isinf(full)
+        ]
+        return bool(sum(ratios) < len(ratios))
 
     def _solver(self, slope: Slope, tau: float, state: Floats, until: float, tolerance: float = TOLERANCE) -> Any:
         first = min(1e-5, (until - tau) / 2)
@@ -351,7 +390,7 @@ class _Shot:
                     break
             share = 0.5 if self._ends(round[-1][1], one) else self._narrowed(round[-1][1], one, other)[2]
             pieces += [(begin, end, _between(both, share)) for begin, end, both in round]
-        if pieces[-1][1] < self.last - 1e-6:  # a class is gone; without it nothing runs away any more
+        if self._used_up == GONE and pieces[-1][1] < self.last - 1e-6:  # one is gone; nothing runs away any more
             pieces += self._pieces(self.slope, pieces[-1][1], pieces[-1][2](pieces[-1][1]), self.last)
         return pieces
 
@@ -363,7 +402,7 @@ class _Shot:
 
     def _gone(self, state: Sequence[float]) -> int | None:
         """The class that ends below the highest bid, once its costs are as good as used up."""
-        gone = (number for number, v in enumerate(state) if v > GONE and self._beyond[number] > 0)
+        gone = (number for number, v in enumerate(state) if v > self._used_up and self._beyond[number] > 0)
         return next(gone, None)
 
     def _catches_up_alone(self, gone: int, tau: float, state: Sequence[float]) -> bool:

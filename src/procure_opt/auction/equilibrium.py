@@ -442,7 +442,7 @@ def _drawn(path: asymmetric.Path, number: int, valued: Any, share: float, reserv
     inside = (costs > low + 1e-12) & (costs < top - 1e-13 * (high - low))
     costs = np.concatenate([[low], costs[inside], [top]]) / share
     bids = np.concatenate([[min(start, float(bids[0]))], bids[inside], [path.high]]) / share
-    exact = np.concatenate([[np.nan], exact[inside], [np.nan]])
+    exact = np.concatenate([[np.nan], exact[inside], [path.slopes[number]]])
     return Strategy(costs, bids, symmetric.slopes(costs, bids, exact), ceiling=reserve)
 
 
