@@ -350,6 +350,19 @@ def test_nobody_gains_by_another_bid(rule: str, costs: str, options: str, factor
     assert gain(found, factor, math.inf if high is None else high) < 1e-6
 
 
+@pytest.mark.parametrize("costs, factor", [
+    ("1 U(0, 1); 2 U(0, 0.9)", [1.0, 1.0]),
+    ("2 U(0, 1); 2 U(0.2, 1.2)", [1.0, 0.9]),
+    ("1 U(0, 1); 1 U(0.2, 1.3); 2 U(0.3, 1.4)", [1.0] * 3),
+])  # fmt: skip
+def test_nobody_gains_where_highest_costs_differ(costs: str, factor: list[float]) -> None:
+    preference = {k: 1 - share for k, share in enumerate(factor)}
+    found = equilibrium(FirstPrice(preference=preference), market(costs))
+    assert sum(found.win_probability) == pytest.approx(1, abs=1e-8)
+    assert found.epsilon < 1e-6
+    assert gain(found, factor) < 1e-6
+
+
 def test_the_grid_sees_a_supplier_who_could_gain() -> None:
     """The bids of a market of two, among three, leave 0.0443 to gain: the test above can fail."""
     found = solved("FirstPrice()", "2 U(0, 1)")
