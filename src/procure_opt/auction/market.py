@@ -184,7 +184,7 @@ class Lowest:
     """The lowest of several independent costs of one distribution: S(c)^size.
 
     >>> from scipy import stats
-    >>> Lowest(stats.uniform(0, 1), 3).sf(0.5)
+    >>> float(Lowest(stats.uniform(0, 1), 3).sf(0.5))
     0.125
     """
 
