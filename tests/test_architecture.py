@@ -52,7 +52,7 @@ MAY = {
     "auction.asymmetric": "auction.market",
     "auction.verify": "auction.market auction.symmetric",
     "auction.packages": "tender award payments auction.market",
-    "auction.scored": "auction.market auction.rules auction.symmetric",
+    "auction.scored": "auction.market auction.rules auction.symmetric auction.verify",
     "auction.equilibrium": "auction.market auction.rules auction.symmetric auction.asymmetric auction.verify"
     " auction.packages auction.scored",
     "auction.reserve": "auction.market auction.rules auction.symmetric auction.equilibrium",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
@@ -13,8 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from procure_opt.auction.compare import Comparison, compare
-from procure_opt.auction.market_file import read_market
 from procure_opt.award import Award, OutOfTime, award
 from procure_opt.check import Violation, check
 from procure_opt.diagnose import price_of_constraints
@@ -23,6 +21,9 @@ from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
 from procure_opt.tables import read_policy, read_tender, write_csv
 from procure_opt.tender import BadTable
+
+if TYPE_CHECKING:
+    from procure_opt.auction.compare import Comparison
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 ENDS = ("_se", "_low", "_high")  # of the columns beside a measure
@@ -87,6 +88,9 @@ def compare_command(
     checkpoint: Annotated[Path | None, typer.Option(help="File that keeps finished draws, to go on from.")] = None,
 ) -> None:
     """Compare bidding rules on one market, with suppliers who bid their best under each: print what each rule costs."""
+    from procure_opt.auction.compare import compare  # an award need not wait for what these stand on
+    from procure_opt.auction.market_file import read_market
+
     described = read_market(source)
     given = {name: value for name, value in (("draws", draws), ("seed", seed)) if value is not None}
     how = {"draws": 100_000, "seed": 0} | described.how | given

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,10 +47,7 @@ GONE, SOON = 36.0, 14.0  # −log S at which a class is as good as used up: besi
 TOLERANCE = 1e-10  # of a step, relative and absolute
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 
-
 ALONE = "with one supplier there is no competition; give the market another one, or the rule a reserve"
-
-
 STIFF = (
     "close to the highest bid that can win one class follows the others too stiffly for this solver, as where several "
     "suppliers share the lowest of the highest costs, and others can cost more; truncate all classes at one highest "
@@ -154,15 +151,14 @@ def solved(classes: Sequence[tuple[Any, int]], reserve: float = math.inf, theta:
     # In units of the range of bids: the equilibrium moves along, and nothing is lost to large sums.
     measured = [(Affine(each, 1 / unit, -base / unit), count) for each, count in classes]
     path = _solved(measured, (reserve - base) / unit, theta)
-    return Path(
-        base + unit * path.bids,
-        base + unit * path.costs,
-        path.hazards / unit,
-        path.none,
-        path.weights * unit,
-        base + unit * path.low,
-        base + unit * path.high,
-        path.slopes,
+    return replace(
+        path,
+        bids=base + unit * path.bids,
+        costs=base + unit * path.costs,
+        hazards=path.hazards / unit,
+        weights=path.weights * unit,
+        low=base + unit * path.low,
+        high=base + unit * path.high,
     )
 
 
@@ -205,15 +201,13 @@ def _closed(
     costs = np.full(len(counts), np.inf)
     near = part if not np.isfinite(full).all() else math.sqrt(part)
     costs[inside] = [top - near * rest(number, v) for number, (top, v) in enumerate(zip(shot.top, state, strict=True))]
-    return Path(
-        np.append(path.bids, shot.end - part * left),
-        np.column_stack([path.costs, costs]),
-        np.column_stack([path.hazards, hazards]),
-        np.append(path.none, mass),
-        np.append(path.weights, 1 / falls),
-        path.low,
-        path.high,
-        path.slopes,
+    return replace(
+        path,
+        bids=np.append(path.bids, shot.end - part * left),
+        costs=np.column_stack([path.costs, costs]),
+        hazards=np.column_stack([path.hazards, hazards]),
+        none=np.append(path.none, mass),
+        weights=np.append(path.weights, 1 / falls),
     )
 
 
@@ -240,8 +234,7 @@ class _Shot:
         self._second = sorted(low for low, count in pairs for _ in range(min(count, 2)))[1]
         self._range = end - self._second
         self._many = max(10, *self.counts)
-        several = len(tables) > 2
-        self._used_up = SOON if several else GONE
+        self._used_up = SOON if len(tables) > 2 else GONE
         cut = [math.isfinite(full) for full in self.full]
         last, far = CUT if all(cut) else LAST, FAR
         # What is left of a class' costs, by what is left of bids, tends to a power of S at its ceiling.

@@ -14,7 +14,7 @@ from scipy import interpolate, optimize, special
 
 from procure_opt.auction import asymmetric, packages, scored, symmetric, verify
 from procure_opt.auction.asymmetric import ALONE, NotConverged
-from procure_opt.auction.market import Affine, Distribution, Market
+from procure_opt.auction.market import Affine, Market
 from procure_opt.auction.packages import LocalLocalGlobal, PackageRule
 from procure_opt.auction.rules import (
     AverageBid,
@@ -521,7 +521,7 @@ def _second_sums(
         within = (at <= score(k, highs[k])) & (at >= score(k, lows[k]))
         if thick is None:
             spans = np.clip((ends + off[k]) / factor[k], lows[k], highs[k])
-            mass = np.where(within, bidding * _mass(distributions[k], spans, price, weights), 0.0)
+            mass = np.where(within, bidding * symmetric.spread(distributions[k], spans, price, weights), 0.0)
         else:
             mass = weights * np.where(within, bidding * thick(k, price) / factor[k], 0.0)
         won[k] = count * float((mass * rivals).sum())
@@ -534,14 +534,6 @@ def _second_sums(
             alone = math.prod((1 - at_ends[j]) ** (others - (j == k)) for j, others in enumerate(market.counts))
             payment += count * alone * at_ends[k] * (capped[k] - ends[-1]) / factor[k]
     return won, payment, total
-
-
-def _mass(distribution: Distribution, spans: Floats, price: Floats, weights: Floats) -> Floats:
-    """The probability of each cell, over its points."""
-    density = weights * np.nan_to_num(distribution.pdf(price), nan=0.0, posinf=0.0)
-    below, above = distribution.cdf(spans), distribution.sf(spans)
-    exact, rough = np.where(below[1:] < 0.5, np.diff(below), -np.diff(above)), density.sum(axis=1)
-    return np.asarray(density * (exact / np.where(rough > 0, rough, 1.0))[:, None])
 
 
 def _second_correlated(rule: SecondPrice, market: Market, caps: Floats, factor: Floats, off: Floats) -> Equilibrium:

@@ -19,13 +19,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, interpolate
 
-from procure_opt.auction import symmetric
+from procure_opt.auction import symmetric, verify
 from procure_opt.auction.market import Market, Quality
 from procure_opt.auction.rules import FirstScore, RatioScore, SecondScore
 
@@ -217,25 +218,23 @@ def score(rule: FirstScore | SecondScore, market: Market) -> ScoreEquilibrium:
 def _gain_by_score(rule: FirstScore, market: Market, types: Floats, asked: Floats) -> float:
     """ε: over qualities and over price less value, against rivals read off the strategies."""
     quality, distribution, count = _usable(rule, market)
-    worst = 0.0
-    tried = np.linspace(asked[0], asked[-1], BIDS)
     reach = 2 * float(best(lambda q: rule.value(q) - quality.cost(q, types[0]), quality, (1,))[0])
     levels = np.linspace(quality.least, min(quality.most, max(reach, quality.least + 1e-6)), QUALITIES)
-    for theta in np.linspace(types[0], float(distribution.ppf(1 - 1e-6)), TYPES):
-        own = float(np.interp(theta, types, asked))
-        near, step = levels[int(np.argmin(quality.cost(levels, theta) - rule.value(levels)))], levels[1] - levels[0]
+    step = levels[1] - levels[0]
+
+    def profit(theta: float, asks: Floats) -> Floats:
+        near = levels[int(np.argmin(quality.cost(levels, theta) - rule.value(levels)))]
         fine = np.linspace(max(quality.least, near - step), near + step, 100 * QUALITIES)
         least = float(np.min(quality.cost(fine, theta) - rule.value(fine)))
+        return np.asarray((asks - least) * distribution.sf(np.interp(asks, asked, types)) ** (count - 1))
 
-        def profit(asks: Floats, least: float = least) -> Floats:
-            rivals = np.interp(asks, asked, types)
-            return np.asarray((asks - least) * distribution.sf(rivals) ** (count - 1))
+    return _gain(market, profit, types, asked)
 
-        gains = profit(tried)
-        k = int(gains.argmax())
-        near = np.linspace(tried[max(k - 1, 0)], tried[min(k + 1, BIDS - 1)], BIDS)
-        worst = max(worst, float(profit(near).max()) - float(profit(np.array([own]))[0]))
-    return worst
+
+def _gain(market: Market, profit: verify.Profit, types: Floats, asked: Floats) -> float:
+    tried = np.linspace(types[0], float(market.classes[0][0].ppf(1 - 1e-6)), TYPES)
+    own = partial(np.interp, xp=types, fp=asked)
+    return verify.largest_gain(profit, tried, own, np.linspace(asked[0], asked[-1], BIDS), BIDS)
 
 
 def ratio(rule: RatioScore, market: Market) -> ScoreEquilibrium:
@@ -327,16 +326,9 @@ def _gain_by_ratio(
     market: Market, types: Floats, y: Floats, earned: Callable[[Any, Any], tuple[Floats, Floats]]
 ) -> float:
     distribution, count = market.classes[0]
-    worst, tried = 0.0, np.linspace(y[0], y[-1], BIDS)
-    for theta in np.linspace(types[0], float(distribution.ppf(1 - 1e-6)), TYPES):
 
-        def profit(ratios: Floats, theta: float = float(theta)) -> Floats:
-            rivals = np.interp(ratios, y, types)
-            return np.asarray(earned(ratios, theta)[0] * distribution.sf(rivals) ** (count - 1))
+    def profit(theta: float, ratios: Floats) -> Floats:
+        rivals = np.interp(ratios, y, types)
+        return np.asarray(earned(ratios, theta)[0] * distribution.sf(rivals) ** (count - 1))
 
-        gains = profit(tried)
-        k = int(gains.argmax())
-        near = np.linspace(tried[max(k - 1, 0)], tried[min(k + 1, BIDS - 1)], BIDS)
-        own = np.array([float(np.interp(theta, types, y))])
-        worst = max(worst, float(profit(near).max()) - float(profit(own)[0]))
-    return worst
+    return _gain(market, profit, types, y)

@@ -54,14 +54,19 @@ def masses(distribution: Any, nodes: Floats) -> tuple[Floats, Floats]:
     A density that is infinite at the end of a support is thus none the less summed to 1.
     """
     at, weights = cells(nodes)
+    return at, spread(distribution, nodes, at, weights)
+
+
+def spread(distribution: Any, nodes: Floats, at: Floats, weights: Floats) -> Floats:
+    """The probability between each two nodes over points there, as the density has it (evenly where that fails)."""
     density = weights * distribution.pdf(at)
     below, above = distribution.cdf(nodes), distribution.sf(nodes)
     exact = np.where(below[1:] < 0.5, np.diff(below), -np.diff(above))
     rough = density.sum(axis=1)
     usable = np.isfinite(rough) & (rough > 0)
     even = weights / weights.sum(axis=1, keepdims=True)
-    spread = np.where(usable[:, None], density / np.where(usable, rough, 1.0)[:, None], even)
-    return at, spread * exact[:, None]
+    shares = np.where(usable[:, None], density / np.where(usable, rough, 1.0)[:, None], even)
+    return np.asarray(shares * exact[:, None])
 
 
 def log_survivor(distribution: Any, cost: Any) -> Any:
@@ -72,7 +77,7 @@ def log_survivor(distribution: Any, cost: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Strategy:
-    """A bid for each cost that bids at all: a piecewise cubic through points and slopes; NaN above the highest cost.
+    """A bid for each cost that bids at all: a piecewise cubic through points and slopes; NaN above the ceiling.
 
     Args:
         costs: Ascending, shape (points,).
@@ -80,8 +85,8 @@ class Strategy:
         slopes: db / dc there.
         pooled: Below that cost all bid alike (a floor); −inf if none do.
         pool: What they bid.
-        idle: What those do who cannot win: "none", they do not bid; "cost", they bid their cost.
-        ceiling: Who costs more than that does not bid.
+        ceiling: Who costs more than that does not bid. Between the last of `costs` and it, where nobody can win, a cost
+            is its own bid.
     """
 
     costs: Floats

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,9 @@ class Rivals:
         return chance
 
 
-def largest_gain(profit: Profit, costs: Floats, own: Strategy, bids: Floats) -> float:
+def largest_gain(
+    profit: Profit, costs: Floats, own: Callable[[Any], Any], bids: Floats, refined: int = REFINED
+) -> float:
     """sup over costs of the best profit less that of the strategy."""
     worst = 0.0
     for cost in costs:
@@ -101,7 +104,7 @@ def largest_gain(profit: Profit, costs: Floats, own: Strategy, bids: Floats) -> 
         mine = 0.0 if math.isnan(asked) else float(profit(float(cost), np.array([asked]))[0])
         tried = profit(float(cost), bids)
         best = int(np.nanargmax(tried))
-        near = np.linspace(bids[max(best - 1, 0)], bids[min(best + 1, len(bids) - 1)], REFINED)
+        near = np.linspace(bids[max(best - 1, 0)], bids[min(best + 1, len(bids) - 1)], refined)
         gain = max(float(np.nanmax(profit(float(cost), near))), float(tried[best])) - mine
         worst = max(worst, gain)
     return worst
