@@ -18,14 +18,15 @@ OURS = "procure_opt"
 
 # What each module may import of ours. A module stands below those it imports, so the table has no circle.
 MAY = {
-    "tender": "",
+    "cells": "",
+    "tender": "cells",
     "program": "",
     "measures": "tender program",
-    "offers": "tender",
+    "offers": "cells tender",
     "scoring": "tender offers",
-    "abnormal": "tender offers",
-    "reversals": "tender offers scoring",
-    "constraints": "tender program measures",
+    "abnormal": "cells tender offers",
+    "reversals": "cells tender offers scoring",
+    "constraints": "cells tender program measures",
     "ledger": "tender program measures constraints",
     "highs": "program",
     "cuts": "program",
@@ -42,30 +43,42 @@ MAY = {
     "check_payments": "check_search",
     "payments": "tender program measures constraints policy highs search solvers ties award",
     "check": "tender check_payments",
-    "policy_file": "tender policy constraints scoring ledger",
-    "ocds": "tender policy constraints",
-    "tables": "tender policy constraints scoring ledger policy_file ocds",
-    "diagnose": "tender program measures constraints policy solvers ties infeasible award payments",
-    "auction.market": "",
-    "auction.rules": "",
+    "policy_file": "cells tender policy constraints scoring ledger",
+    "ocds": "cells tender policy constraints",
+    "tables": "cells tender policy constraints scoring ledger policy_file ocds",
+    "diagnose": "cells tender program measures constraints policy solvers ties infeasible award payments",
     "auction.symmetric": "",
-    "auction.asymmetric": "auction.market",
+    "auction.rules": "",
+    "auction.distributions": "auction.symmetric",
+    "auction.market": "auction.distributions",
+    "auction.asymmetric": "auction.distributions",
     "auction.verify": "auction.market auction.symmetric",
-    "auction.packages": "tender award payments auction.market",
+    "auction.outcome": "auction.asymmetric auction.market auction.symmetric",
+    "auction.entry": "auction.market auction.outcome auction.symmetric",
+    "auction.signals": "auction.distributions auction.market auction.outcome auction.rules auction.symmetric"
+    " auction.verify",
+    "auction.first_price": "auction.asymmetric auction.distributions auction.entry auction.market auction.outcome"
+    " auction.rules auction.signals auction.symmetric auction.verify",
+    "auction.second_price": "auction.asymmetric auction.entry auction.market auction.outcome auction.rules"
+    " auction.signals auction.symmetric",
+    "auction.average_bid": "auction.market auction.outcome auction.rules auction.symmetric",
+    "auction.price_points": "auction.first_price auction.market auction.outcome auction.rules auction.symmetric"
+    " auction.verify",
+    "auction.packages": "tender award payments auction.distributions auction.market",
     "auction.scored": "auction.market auction.rules auction.symmetric auction.verify",
-    "auction.equilibrium": "auction.market auction.rules auction.symmetric auction.asymmetric auction.verify"
-    " auction.packages auction.scored",
-    "auction.reserve": "auction.market auction.rules auction.symmetric auction.equilibrium",
-    "auction.simulate": "auction.market auction.rules auction.symmetric auction.scored auction.equilibrium",
-    "auction.compare": "auction.market auction.asymmetric auction.scored auction.equilibrium auction.simulate",
-    "auction.market_file": "tender policy_file auction.market auction.rules",
-    "cli": "tender policy infeasible award payments check diagnose tables auction.compare auction.market_file",
+    "auction.equilibrium": "auction.asymmetric auction.average_bid auction.first_price auction.market auction.outcome"
+    " auction.packages auction.price_points auction.rules auction.scored auction.second_price",
+    "auction.reserve": "auction.distributions auction.market auction.rules auction.symmetric auction.equilibrium",
+    "auction.simulate": "auction.market auction.outcome auction.rules auction.symmetric auction.scored",
+    "auction.compare": "auction.market auction.asymmetric auction.outcome auction.scored auction.equilibrium"
+    " auction.simulate",
+    "auction.market_file": "cells policy_file auction.distributions auction.market auction.rules",
+    "auction.past": "cells",
+    "cli": "cells tender policy infeasible award payments check diagnose tables auction.compare auction.market_file",
 }
 # A folder is a room: its modules are named after it, with a dot.
 MODULES = sorted(
-    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-    for path in SOURCE.rglob("*.py")
-    if path.stem != "__init__"
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.py") if path.stem != "__init__"
 )
 ROOMS = {module.split(".")[0] for module in MODULES if "." in module}
 

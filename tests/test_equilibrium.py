@@ -284,9 +284,9 @@ def drawn(found: Equilibrium, generator: np.random.Generator) -> tuple[Floats, N
     shape, same = (DRAWS, len(cls)), found.market.correlation
     shared, own = generator.standard_normal((DRAWS, 1)), generator.standard_normal(shape)
     scores = math.sqrt(same) * shared + math.sqrt(1 - same) * own
-    costs = np.column_stack([
-        found.market.classes[k][0].ppf(special.ndtr(score)) for k, score in zip(cls, scores.T, strict=True)
-    ])
+    costs = np.column_stack(
+        [found.market.classes[k][0].ppf(special.ndtr(score)) for k, score in zip(cls, scores.T, strict=True)]
+    )
     return costs, cls
 
 

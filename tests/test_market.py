@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from procure_opt.auction.distributions import Lowest
 from procure_opt.auction.equilibrium import equilibrium
-from procure_opt.auction.market import Lowest, Market, Quality
+from procure_opt.auction.market import Market, Quality
 from procure_opt.auction.rules import AverageBid, FirstPrice, PricePoints, SecondPrice
 from strategies import examples
 

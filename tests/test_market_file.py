@@ -11,7 +11,7 @@ import pytest
 from procure_opt.auction.compare import compare
 from procure_opt.auction.market_file import parse_market, read_market
 from procure_opt.auction.rules import AverageBid, FirstPrice, PricePoints, SecondPrice
-from procure_opt.tender import BadTable
+from procure_opt.cells import BadTable
 from test_cli import Call, call
 
 __all__ = ["call"]

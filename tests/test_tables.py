@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from procure_opt.cells import BadTable, Problem
 from procure_opt.constraints import Budget, MaxLots, MaxShare
 from procure_opt.policy import BestScore, DrawLots, LowestCost, Policy, QualityAdjusted, Refuse
 from procure_opt.scoring import RelativePrice
 from procure_opt.tables import read_policy, read_tender, read_tenders, write_csv, write_tender
-from procure_opt.tender import BadTable, Problem, Tender
+from procure_opt.tender import Tender
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

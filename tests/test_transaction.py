@@ -403,6 +403,7 @@ def test_one_item_that_comes_as_announced_is_a_lump_sum() -> None:
         (lambda t: t.assign(extra=1.0), {}, ValueError, "extra does not vary"),
         (lambda t: t[t["auction"] < 5], {}, ValueError, "there are 5 auctions"),
         (lambda t: t, {"size": "sise"}, BadTable, "'sise': the column is missing"),
+        (lambda t: t.assign(size=0.0), {"size": "size"}, BadTable, "it must be above 0"),
         (lambda t: t, {"effects": ["town"]}, BadTable, "'town': the column is missing"),
         (lambda t: t, {"instruments": ["size"]}, ValueError, "1 instruments for 2 amounts"),
     ],
@@ -414,6 +415,19 @@ def test_adaptation_says_what_is_wrong(
         adaptation_costs(change(lump_sums(30, 9)), **arguments)
 
 
+def test_numbers_of_bidders_with_few_auctions_are_left_out_and_named() -> None:
+    table, items = unit_prices(40, 11)
+    few = (table["auction"] < 20) & (table["auction"] % 2 == 1) & (table["bidder"] == 4)
+    fewer = table[~few]
+    kept = items.merge(fewer[["auction", "bidder"]])
+    found = adaptation_costs(fewer, kept, replications=2)
+    assert "10 auctions with 4 bidders are left out: 20 with rivals are needed" in found["positive"].notes
+    assert "10 auctions with 5 bidders are left out: 20 with rivals are needed" in found["positive"].notes
+    three = fewer[fewer["auction"] % 2 == 0]
+    alone = adaptation_costs(three, kept.merge(three[["auction", "bidder"]]), replications=2)
+    assert found["positive"].value == pytest.approx(alone["positive"].value)
+
+
 @pytest.mark.parametrize(
     "change, said",
     [
@@ -422,6 +436,7 @@ def test_adaptation_says_what_is_wrong(
         (lambda i: pd.concat([i, i.iloc[:1]]), "stands already in row 2"),
         (lambda i: i.assign(expected=i["expected"].where(i.index != 0, 0.0)), "'expected': 0 is out of range"),
         (lambda i: i.drop(columns="estimate"), "'estimate': the column is missing"),
+        (lambda i: i.assign(bidder=i["bidder"] + 7), "row 2: there is no such bid"),
         (lambda i: i.assign(actual=0.0), "nothing of the contract was done"),
     ],
 )

@@ -17,6 +17,7 @@ from procure_opt.abnormal import (
 )
 from procure_opt.award import Award, OutOfTime, award
 from procure_opt.by_lot import award_by_lot
+from procure_opt.cells import BadTable
 from procure_opt.check import check
 from procure_opt.constraints import (
     AttributeBound,
@@ -80,7 +81,7 @@ from procure_opt.scoring import (
     WeightedRichtwert,
 )
 from procure_opt.tables import read_policy, read_tender, read_tenders, write_tender
-from procure_opt.tender import BadTable, Tender
+from procure_opt.tender import Tender
 
 __all__ = [
     "SCOTTISH_TEST",

@@ -18,8 +18,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
+from procure_opt.cells import Table
 from procure_opt.offers import as_tender, lot_of
-from procure_opt.tender import Table, Tender
+from procure_opt.tender import Tender
 
 
 class Offers(NamedTuple):

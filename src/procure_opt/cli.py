@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from procure_opt.award import Award, OutOfTime, award
+from procure_opt.cells import BadTable
 from procure_opt.check import Violation, check
 from procure_opt.diagnose import price_of_constraints
 from procure_opt.infeasible import Infeasible
 from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
 from procure_opt.tables import read_policy, read_tender, write_csv
-from procure_opt.tender import BadTable
 
 if TYPE_CHECKING:
     from procure_opt.auction.compare import Comparison

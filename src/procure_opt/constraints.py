@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from procure_opt.cells import as_written
 from procure_opt.measures import (
     Mask,
     accept,
@@ -36,7 +37,7 @@ from procure_opt.measures import (
     wins,
 )
 from procure_opt.program import Columns, Family, Floats, Linear, Rows, always
-from procure_opt.tender import Filter, Tender, as_written
+from procure_opt.tender import Filter, Tender
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from procure_opt.award import Award, award, currency, prove
+from procure_opt.cells import as_written
 from procure_opt.constraints import Constraint, replacement
 from procure_opt.infeasible import Infeasible
 from procure_opt.measures import accept, coverage, unawarded
@@ -20,7 +21,7 @@ from procure_opt.payments import By, Payment, pay
 from procure_opt.policy import BestScore, Plan, Policy, QualityAdjusted
 from procure_opt.program import Columns, Floats, Implied, Linear, Program, Rows, Status, always
 from procure_opt.solvers import Limits, solve
-from procure_opt.tender import Tender, as_written
+from procure_opt.tender import Tender
 from procure_opt.ties import settled, tolerance
 
 T = TypeVar("T")

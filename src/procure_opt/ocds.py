@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from procure_opt.cells import BadTable, Problem
 from procure_opt.constraints import MaxLots
-from procure_opt.tender import REQUIRED, BadTable, Problem, Tender
+from procure_opt.tender import REQUIRED, Tender
 
 Found = Callable[[Problem], None]
 Row = dict[str, Any]

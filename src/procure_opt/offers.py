@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from procure_opt.tender import Table, Tender
+from procure_opt.cells import Table
+from procure_opt.tender import Tender
 
 Floats = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from dataclasses import MISSING, fields
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from procure_opt import constraints, policy, scoring
+from procure_opt.cells import BadTable, Problem
 from procure_opt.ledger import Ledger
 from procure_opt.policy import Policy
-from procure_opt.tender import BadTable, Problem
 
 Key = tuple[str | int, ...]
 Found = Callable[[Problem], None]

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from procure_opt.cells import Table
 from procure_opt.offers import as_tender, lot_of
 from procure_opt.scoring import Scoring
-from procure_opt.tender import Table, Tender
+from procure_opt.tender import Tender
 
 Floats = NDArray[np.float64]
 

@@ -32,9 +32,10 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from procure_opt import ocds
+from procure_opt.cells import TEXT, BadTable, Problem
 from procure_opt.policy import Policy
 from procure_opt.policy_file import Toml, parse_policy
-from procure_opt.tender import COLUMNS, REQUIRED, TEXT, BadTable, Problem, Tender
+from procure_opt.tender import COLUMNS, REQUIRED, Tender
 
 Found = Callable[[Problem], None]
 PathLike = str | os.PathLike[str]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -19,10 +19,27 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-Table = pd.DataFrame | Sequence[Mapping[str, Any]]
+from procure_opt.cells import (
+    NUMBER,
+    TEXT,
+    BadTable,
+    Found,
+    Problem,
+    Table,
+    as_arrow,
+    as_frame,
+    as_quantity,
+    as_text,
+    as_written,
+    check_unique,
+    check_within,
+    constant,
+    floats,
+    read_table,
+)
+
 Filter = Mapping[str, Any] | Sequence[str] | None
 
-TEXT, NUMBER = "", math.nan
 LOTS = {
     "lot": TEXT, "demand": 1.0, "estimate": NUMBER, "in_house": NUMBER,
     "in_house_quality": NUMBER, "reserve": NUMBER, "period": TEXT,
@@ -49,38 +66,6 @@ COLUMNS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 MEASURES = ("lots", "quantity", "spend")
 KINDS = ("all_units", "incremental")
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong in a table: where it stands and what would be right."""
-
-    file: str
-    row: int | None
-    column: str | None
-    reason: str
-
-    def __str__(self) -> str:
-        row_word, column_word = ("line", "key") if self.file.endswith("toml") else ("row", "column")
-        if ".json" in self.file:
-            row_word, column_word = "line", "at"
-        row = "" if self.row is None else f", {row_word} {self.row}"
-        column = "" if self.column is None else f", {column_word} {self.column!r}"
-        return f"{self.file}{row}{column}: {self.reason}"
-
-
-class BadTable(ValueError):
-    """The tables do not make a tender. `.problems` lists every problem, not only the first."""
-
-    def __init__(self, problems: Iterable[Problem]):
-        self.problems = _said_once(problems)
-        shown = [f"  {problem}" for problem in self.problems[:20]]
-        if len(self.problems) > len(shown):
-            shown.append(f"  … and {len(self.problems) - len(shown)} more, all in .problems")
-        count = f"{len(self.problems)} problem" + ("s" if len(self.problems) != 1 else "")
-        super().__init__("\n".join([f"{count} in the tables:", *shown]))
-
-    def __reduce__(self) -> tuple[type[BadTable], tuple[tuple[Problem, ...]]]:
-        return BadTable, (self.problems,)
 
 
 @dataclass(frozen=True)
@@ -184,12 +169,12 @@ class Tender:
         lot_rows = _read("lots", lots, found)
         _check_lots(lot_rows, money_unit, found)
         lot_rows = _in_natural_order(lot_rows.drop_duplicates("lot"), "lot")
-        bids = _frame("bids", bids, found)
+        bids = as_frame("bids", bids, found)
         if "lots" in bids:
-            bids["lots"] = _as_text(bids["lots"], _lots_text)
+            bids["lots"] = as_text(bids["lots"], _lots_text)
         # Half of the time goes into the lots the bids name, so they are read beside everything else.
         with ThreadPoolExecutor(1) as beside:
-            reading = beside.submit(_read_quantities, bids.get("lots", _alike(TEXT, bids.index)), lot_rows, found)
+            reading = beside.submit(_read_quantities, bids.get("lots", constant(TEXT, bids.index)), lot_rows, found)
             bid_rows = _read("bids", bids, found)
             order = _natural_order(bid_rows["bid"])
             bid_rows = bid_rows if order is None else bid_rows.iloc[order]
@@ -198,12 +183,12 @@ class Tender:
             if order is not None:
                 _check_namesakes(bid_rows, found)
             _check_bids(bid_rows, money_unit, found)
-            who = _arrow(bid_rows["bidder"]).dictionary_encode()
+            who = as_arrow(bid_rows["bidder"]).dictionary_encode()
             if bidders is None:
                 bidders = pd.DataFrame({"bidder": [name for name in who.dictionary.to_pylist() if name]}, dtype="str")
             bidder_rows = _read("bidders", bidders, found)
-            _unique("bidders", bidder_rows, ["bidder"], found)
-            _within("bidders", bidder_rows, "deduction", 0, 1, found, open_above=True)
+            check_unique("bidders", bidder_rows, ["bidder"], found)
+            check_within("bidders", bidder_rows, "deduction", 0, 1, found, open_above=True)
             bidder_rows = _in_natural_order(bidder_rows.drop_duplicates("bidder"), "bidder")
             bidder_of = _find_bidders(bid_rows, who, bidder_rows, found)
             quantity = reading.result() if order is None else reading.result()[order]
@@ -238,13 +223,13 @@ class Tender:
         put("_discounts", discount_rows.reset_index(drop=True))
         put("_ownership", ownership_rows.sort_values(["owner", "owned"]).reset_index(drop=True))
         put("_scores", score_rows.reset_index(drop=True))
-        put("price", _in_units(_floats(valid, "price"), money_unit).astype(np.int64))
-        put("fixed", _in_units(_floats(valid, "fixed"), money_unit).astype(np.int64))
-        put("in_house", _in_units(_floats(lot_rows, "in_house"), money_unit))
+        put("price", _in_units(floats(valid, "price"), money_unit).astype(np.int64))
+        put("fixed", _in_units(floats(valid, "fixed"), money_unit).astype(np.int64))
+        put("in_house", _in_units(floats(lot_rows, "in_house"), money_unit))
         for column in ("demand", "estimate", "reserve"):
-            put(column, _floats(lot_rows, column))
-        put("quality", _floats(valid, "quality"))
-        put("min_fraction", _floats(valid, "min_fraction"))
+            put(column, floats(lot_rows, column))
+        put("quality", floats(valid, "quality"))
+        put("min_fraction", floats(valid, "min_fraction"))
         put("quantity", quantity)
         put("bidder_of", bidder_of)
         put("xor_group", _xor_groups(valid["xor"], bidder_of))
@@ -512,7 +497,7 @@ class Tender:
         else:
             if per not in self._bidders.columns:
                 raise ValueError(f"per={per!r}: the bidders have no such column; they have {list(self._bidders)}")
-            values = _as_text(self._bidders[per])
+            values = as_text(self._bidders[per])
             blank = names[(values == "").to_numpy()]
             if len(blank):
                 raise ValueError(f"per={per!r} needs a value for every bidder; it is blank for {', '.join(blank)}")
@@ -536,192 +521,13 @@ class Tender:
 
 # ---- reading one table ------------------------------------------------------------------------------------
 
-Found = Callable[[Problem], None]
-NO_ROWS = pd.RangeIndex(0, name="row")
-
 
 def _read(table: str, data: Table | None, found: Found) -> pd.DataFrame:
-    """The table with every standard column, texts as stripped str, numbers as floats, rows numbered."""
-    columns = COLUMNS[table]
-    if data is None:
-        return pd.DataFrame({name: _alike(default, NO_ROWS) for name, default in columns.items()}, index=NO_ROWS)
-    frame = _frame(table, data, found)
-    for column in REQUIRED[table]:
-        if column not in frame.columns:
-            alike = [c for c in frame.columns if str(c).strip().lower() == column]
-            hint = f" (there is {alike[0]!r})" if alike else f" (there are {', '.join(map(str, frame.columns))})"
-            found(Problem(table, 1, column, f"the column is missing{hint if len(frame.columns) else ''}"))
-    out: dict[str, Any] = {}
-    for column, default in columns.items():
-        if column not in frame.columns:
-            out[column] = _alike(default, frame.index)
-        elif default == TEXT:
-            out[column] = _as_text(frame[column])
-        else:
-            blank_is_wrong = column in REQUIRED[table] and (table, column) != ("bids", "price")
-            out[column] = _as_number(table, frame[column], float(default), blank_is_wrong, found)
-    for column in frame.columns:
-        if column not in columns:
-            out[str(column)] = _as_either(frame[column])
-    for column in REQUIRED[table]:
-        if columns[column] == TEXT and column in frame.columns:
-            for row in frame.index[(out[column] == "").to_numpy()]:
-                reason = "the bid names no lot" if column == "lots" else f"the {column} is blank"
-                found(Problem(table, int(row), column, reason))
-    return pd.DataFrame(out, index=frame.index, copy=False)
-
-
-def _alike(default: Any, index: pd.Index) -> pd.Series:
-    """A column that says the same in every row."""
-    if default == TEXT:
-        return pd.Series(pd.array(pa.repeat(pa.scalar(TEXT, pa.large_string()), len(index)), dtype="str"), index=index)
-    return pd.Series(np.broadcast_to(float(default), len(index)), index=index)
-
-
-def _frame(table: str, data: Table, found: Found) -> pd.DataFrame:
-    if isinstance(data, pd.DataFrame):
-        frame = data.copy(deep=False)
-    elif isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
-        frame = pd.DataFrame(list(data), columns=None if len(data) else list(REQUIRED[table]))
-    else:
-        raise TypeError(f"{table} must be a DataFrame or a list of dicts, got {type(data).__name__}")
-    frame.columns = [str(column).strip() for column in frame.columns]
-    for column in frame.columns[frame.columns.duplicated()].unique():
-        found(Problem(table, 1, column, "the column stands twice"))
-    frame = frame.loc[:, ~frame.columns.duplicated()]
-    if frame.index.name != "row":
-        frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
-    return frame
-
-
-def _as_text(column: pd.Series, write: Callable[[Any], str] | None = None) -> pd.Series:
-    """Texts without white space around them, blank where nothing is given."""
-    if not isinstance(column.dtype, pd.StringDtype):
-        cells = [(write or as_written)(value) for value in column]
-        return pd.Series(cells, index=column.index, dtype="str", name=column.name)
-    text = _arrow(column)
-    if text.null_count:
-        text = text.fill_null("")
-    if _has_blanks(text):
-        text = pc.utf8_trim_whitespace(text)
-    return pd.Series(pd.array(text, dtype="str"), index=column.index, name=column.name)
-
-
-def _arrow(column: pd.Series) -> Any:
-    """The same texts as one Arrow array, whose functions are many times faster than those of pandas."""
-    texts = pa.array(column, type=pa.large_string())
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-
-
-def _has_blanks(texts: Any) -> bool:
-    """Whether any byte is white space or not ASCII (read as signed bytes, both are at most 32): a quick look
-    that most columns of identifiers pass, and that spares them the trimming."""
-    data = texts.buffers()[2]
-    return data is not None and bool((np.frombuffer(data, np.int8) <= 32).any())
-
-
-def as_written(value: Any) -> str:
-    """A cell as text: blank for nothing, whole numbers without a decimal point, no white space around."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
-        return ""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _as_number(table: str, column: pd.Series, default: float, blank_is_wrong: bool, found: Found) -> pd.Series:
-    """Numbers as floats, blanks as the default; every cell that is no number is a problem."""
-    name = str(column.name)
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = _plain(column)
-        given = ~np.isnan(numbers)
-        if np.isinf(np.fmax.reduce(np.abs(numbers), initial=0)):
-            for row in column.index[np.isinf(numbers)]:
-                found(Problem(table, int(row), name, "the number is infinite"))
-    else:
-        text = _as_text(column)
-        numbers = _numbers(text)
-        given = (text != "").to_numpy()
-        for row, cell in text[given & np.isnan(numbers)].items():
-            found(Problem(table, int(str(row)), name, f"{cell[:60]!r} is not a number{_advice(cell)}"))
-    if blank_is_wrong:
-        for row in column.index[~given]:
-            found(Problem(table, int(row), name, f"the {name} is blank"))
-    if not math.isnan(default) and not given.all():
-        numbers = np.where(given, numbers, default)
-    return pd.Series(numbers, index=column.index)
-
-
-def _plain(column: pd.Series) -> NDArray[np.float64]:
-    return column.to_numpy() if column.dtype == np.float64 else column.to_numpy(dtype=float, na_value=np.nan)
-
-
-def _numbers(text: pd.Series) -> NDArray[np.float64]:
-    """The finite numbers the cells hold, NaN where a cell is blank or holds something else."""
-    cells = _arrow(text)
-    try:
-        numbers = pc.cast(pc.if_else(pc.equal(cells, ""), None, cells), pa.float64())
-        values = numbers.to_numpy(zero_copy_only=False)
-        return np.where(np.isinf(values), math.nan, values)
-    except pa.ArrowInvalid:
-        read = [_quantity(cell) for cell in cells.to_pylist()]
-        return np.array([math.nan if number is None else number for number in read])
-
-
-def _advice(cell: str) -> str:
-    if re.fullmatch(r"[+-]?\d{1,3}([, '\u00a0\u202f]\d{3})+(\.\d+)?", cell):
-        return ": write it without thousands separators"
-    if re.fullmatch(r"[+-]?\d+,\d+", cell):
-        return ": write the decimals with a point"
-    if re.search(r"[^\W\d_]|[$€£¥₹%]", cell) and re.search(r"\d", cell):
-        return ": write the figure alone, without currency, sign or unit"
-    return ""
-
-
-def _as_either(column: pd.Series) -> pd.Series:
-    """A column of the user's own: numbers if every cell given is one, else text (007 is a name, not a number)."""
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = _plain(column)
-        return pd.Series(numbers, index=column.index) if not np.isnan(numbers).all() else _alike(TEXT, column.index)
-    text = _as_text(column)
-    numbers, given = _numbers(text), (text != "").to_numpy()
-    if not given.any() or (given & np.isnan(numbers)).any() or text.str.contains(r"^[+-]?0[0-9]").any():
-        return text
-    return pd.Series(numbers, index=column.index)
-
-
-def _floats(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    return frame[column].to_numpy(dtype=float)
+    may_be_blank = ("price",) if table == "bids" else ()  # of bids that were set aside
+    return read_table(table, data, found, COLUMNS[table], REQUIRED[table], may_be_blank)
 
 
 # ---- what must hold in each table -------------------------------------------------------------------------
-
-
-def _unique(table: str, frame: pd.DataFrame, columns: list[str], found: Found) -> None:
-    if not frame.duplicated(columns).any():
-        return
-    given = frame[frame[columns[0]] != ""]
-    first: dict[tuple[str, ...], int] = {}
-    for row, key in zip(given.index, given[columns].itertuples(index=False, name=None), strict=True):
-        if first.setdefault(key, row) != row:
-            found(Problem(table, int(row), columns[0], f"{', '.join(key)!r} stands already in row {first[key]}"))
-
-
-def _within(
-    table: str, frame: pd.DataFrame, column: str, low: float, high: float, found: Found,
-    *, open_below: bool = False, open_above: bool = False,
-) -> None:  # fmt: skip
-    value = frame[column].to_numpy(dtype=float)
-    least, most = np.fmin.reduce(value, initial=math.inf), np.fmax.reduce(value, initial=-math.inf)
-    if (low < least or (low == least and not open_below)) and (most < high or (most == high and not open_above)):
-        return
-    bad = (value < low) | (value > high) | (open_below & (value == low)) | (open_above & (value == high))
-    if math.isfinite(high):
-        range_text = f"from {low:g} to {high:g}" + (f", less than {high:g}" if open_above else "")
-    else:
-        range_text = f"{'above' if open_below else 'at least'} {low:g}"
-    for row, one in zip(frame.index[bad], value[bad], strict=True):
-        found(Problem(table, int(row), column, f"{one:g} is out of range: it must be {range_text}"))
 
 
 def _whole_units(table: str, frame: pd.DataFrame, column: str, unit: float, found: Found) -> None:
@@ -754,17 +560,17 @@ def _in_units(amounts: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
 def _check_lots(lots: pd.DataFrame, unit: float, found: Found) -> None:
     if lots.empty:
         found(Problem("lots", None, None, "there is no lot"))
-    _unique("lots", lots, ["lot"], found)
+    check_unique("lots", lots, ["lot"], found)
     for row, name in lots["lot"][lots["lot"].str.contains("[;:]")].items():
         stem, colon, tail = str(name).rpartition(":")
         if ";" in str(name):
             found(Problem("lots", int(str(row)), "lot", f"{name!r}: a lot's name may not hold a semicolon"))
-        elif colon and _quantity(tail) is not None and (lots["lot"] == stem.strip()).any():
+        elif colon and as_quantity(tail) is not None and (lots["lot"] == stem.strip()).any():
             found(Problem("lots", int(str(row)), "lot", f"{name!r} reads like a quantity of lot {stem!r}: rename it"))
-    _within("lots", lots, "demand", 0, math.inf, found, open_below=True)
+    check_within("lots", lots, "demand", 0, math.inf, found, open_below=True)
     for column in ("estimate", "in_house", "reserve"):
-        _within("lots", lots, column, 0, math.inf, found)
-    _within("lots", lots, "in_house_quality", 0, 100, found)
+        check_within("lots", lots, column, 0, math.inf, found)
+    check_within("lots", lots, "in_house_quality", 0, 100, found)
     _whole_units("lots", lots, "in_house", unit, found)
 
 
@@ -774,15 +580,15 @@ def _check_bids(bids: pd.DataFrame, unit: float, found: Found) -> None:
     for row in bids.index[unpriced][bids["status"][unpriced] == ""]:
         found(Problem("bids", int(row), "price", "the price is blank"))
     for column in ("price", "fixed"):
-        _within("bids", bids, column, 0, math.inf, found)
+        check_within("bids", bids, column, 0, math.inf, found)
         _whole_units("bids", bids, column, unit, found)
-    _within("bids", bids, "quality", 0, 100, found)
-    _within("bids", bids, "min_fraction", 0, 1, found)
+    check_within("bids", bids, "quality", 0, 100, found)
+    check_within("bids", bids, "min_fraction", 0, 1, found)
 
 
 def _check_namesakes(bids: pd.DataFrame, found: Found) -> None:
     """In natural order bids of one name are neighbours."""
-    names = _arrow(bids["bid"])
+    names = as_arrow(bids["bid"])
     for at in np.flatnonzero(pc.equal(names[1:], names[:-1])).tolist():
         if names[at].as_py() != "":
             reason = f"{names[at].as_py()!r} stands already in row {bids.index[at]}"
@@ -811,16 +617,6 @@ def _xor_groups(labels: pd.Series, bidder_of: NDArray[np.intp]) -> NDArray[np.in
     return groups
 
 
-def _said_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Without repetition. A cell that could not be read is blank to later checks: what was said first is enough."""
-    unique = tuple(dict.fromkeys(problems))
-    spoken = {problem[:3] for problem in unique if not problem.reason.endswith("is blank")}
-    missing = {(p.file, p.column) for p in unique if p.reason.startswith("the column is missing")}
-    return tuple(
-        p for p in unique if not (p.reason.endswith("is blank") and (p[:3] in spoken or (p.file, p.column) in missing))
-    )
-
-
 def _place(problem: Problem) -> tuple[int, int, int]:
     """Table, row and column in the order in which they stand, since tables are read at the same time."""
     columns = list(COLUMNS.get(problem.file, ()))
@@ -835,12 +631,12 @@ def _judge(
     """Which bids are valid, and the reason for each that is not."""
     keep = (bids["status"] == "").to_numpy()
     above = np.zeros(len(bids), dtype=bool)
-    reserve = _floats(lots, "reserve")
+    reserve = floats(lots, "reserve")
     if not np.isnan(reserve).all():
         share = quantity.copy()
-        share.data = share.data / _floats(lots, "demand")[share.indices]
+        share.data = share.data / floats(lots, "demand")[share.indices]
         ceiling = share @ reserve
-        offered = _floats(bids, "price") + _floats(bids, "fixed")
+        offered = floats(bids, "price") + floats(bids, "fixed")
         above = keep & (offered > ceiling + 1e-9 * np.abs(ceiling))
     reasons = [
         f"above the reserve: {offered[row]:.15g} > {ceiling[row]:.15g}" if above[row] else bids["status"].iloc[row]
@@ -851,11 +647,11 @@ def _judge(
 
 def _read_quantities(column: pd.Series, lots: pd.DataFrame, found: Found) -> sparse.csr_array:
     """The quantity of each lot in each bid (bids × lots)."""
-    names, demand = pd.Index(lots["lot"]), _floats(lots, "demand")
-    texts = _arrow(column)
+    names, demand = pd.Index(lots["lot"]), floats(lots, "demand")
+    texts = as_arrow(column)
     pieces = pc.split_pattern(texts, ";")
     starts, tokens = pieces.offsets.to_numpy().astype(np.int32), pieces.values
-    lot = pc.index_in(tokens, _arrow(lots["lot"])).fill_null(-1).to_numpy().copy()
+    lot = pc.index_in(tokens, as_arrow(lots["lot"])).fill_null(-1).to_numpy().copy()
     odd = np.flatnonzero(lot < 0)
     if len(odd):
         kinds = tokens.take(pa.array(odd)).dictionary_encode()
@@ -900,18 +696,10 @@ def _lots_text(value: Any) -> str:
     return as_written(value)
 
 
-def _quantity(text: str) -> float | None:
-    try:
-        value = float(text) if "_" not in text else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _quantity_of(token: str, names: pd.Index, demand: NDArray[np.float64]) -> tuple[int, float, str]:
     """Position, quantity and what is wrong of one `lot:quantity`."""
     stem, _, tail = token.rpartition(":")
-    stem, units = stem.strip(), _quantity(tail)
+    stem, units = stem.strip(), as_quantity(tail)
     if not token:
         return -1, math.nan, "there is an empty lot name between semicolons"
     if token in names:
@@ -933,7 +721,7 @@ def _weights(text: str, bidders: Container[str]) -> tuple[dict[str, float], str]
     bare = 0
     for piece in text.split(";"):
         name, _, tail = piece.strip().rpartition(":")
-        weight = _quantity(tail)
+        weight = as_quantity(tail)
         if not name or weight is None or piece.strip() in bidders:
             name, weight, bare = piece.strip(), 1.0, bare + 1
         name = name.strip()
@@ -984,8 +772,8 @@ def _ownership_graph(bidders: pd.DataFrame, ownership: pd.DataFrame, found: Foun
 def _check_scores(scores: pd.DataFrame, bids: pd.DataFrame, found: Found) -> None:
     if scores.empty:
         return
-    _unique("scores", scores, ["bid", "criterion", "evaluator"], found)
-    _within("scores", scores, "score", 0, 100, found)
+    check_unique("scores", scores, ["bid", "criterion", "evaluator"], found)
+    check_within("scores", scores, "score", 0, 100, found)
     unknown = ~scores["bid"].isin(bids["bid"]) & (scores["bid"] != "")
     for row, name in scores["bid"][unknown].items():
         found(Problem("scores", int(str(row)), "bid", f"{name!r} is not in the bids table"))
@@ -1009,9 +797,9 @@ def _read_schedules(
     names, everyone = pd.Index(lots["lot"]), pd.Index(bidders["bidder"])
     rows["measure"] = rows["measure"].where(rows["measure"] != "", "spend")
     rows["kind"] = rows["kind"].where(rows["kind"] != "", "all_units")
-    _within("discounts", rows, "threshold", 0, math.inf, found)
-    _within("discounts", rows, "percent", 0, 100, found)
-    _within("discounts", rows, "amount", 0, math.inf, found)
+    check_within("discounts", rows, "threshold", 0, math.inf, found)
+    check_within("discounts", rows, "percent", 0, 100, found)
+    check_within("discounts", rows, "amount", 0, math.inf, found)
     _whole_units("discounts", rows, "amount", unit, found)
     tiers: dict[tuple[int, frozenset[int], str, str], list[tuple[float, float, float, int]]] = {}
     for row, tier in zip(rows.index, rows.to_dict("records"), strict=True):
@@ -1073,7 +861,7 @@ def _in_natural_order(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _natural_order(column: pd.Series) -> NDArray[np.intp] | None:
     """The order in which L2 comes before L10, by the number a name ends in within the same stem; None: as it is."""
-    names = _arrow(column)
+    names = as_arrow(column)
     if _ascending(names):
         return None
     stems = pc.ascii_rtrim(names, characters=DIGITS)
@@ -1156,6 +944,6 @@ def _matching(table: pd.DataFrame, key: str, wanted: Filter) -> NDArray[np.bool_
 
 def _equals_any(column: pd.Series, values: list[Any]) -> NDArray[np.bool_]:
     if pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = [_quantity(str(float(value) if isinstance(value, bool) else value)) for value in values]
+        numbers = [as_quantity(str(float(value) if isinstance(value, bool) else value)) for value in values]
         return column.isin([number for number in numbers if number is not None]).to_numpy()
     return column.isin([as_written(value) for value in values]).to_numpy()

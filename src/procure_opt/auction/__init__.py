@@ -2,9 +2,10 @@
 
 from procure_opt.auction.asymmetric import NotConverged
 from procure_opt.auction.compare import Comparison, compare
-from procure_opt.auction.equilibrium import Equilibrium, equilibrium
+from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.market import Market, Quality
 from procure_opt.auction.market_file import MarketFile, read_market
+from procure_opt.auction.outcome import Equilibrium
 from procure_opt.auction.packages import LocalLocalGlobal, PackageEquilibrium, PackageRule, RandomPackages
 from procure_opt.auction.reserve import free_entry, optimal_reserve
 from procure_opt.auction.rules import (

@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize
 
-from procure_opt.auction.market import Affine
+from procure_opt.auction.distributions import Affine
 
 Floats = NDArray[np.float64]
 Slope = Callable[[float, Floats], list[float]]
 
 LOW, HIGH, STEP = -45.0, 60.0, 0.01  # the table of costs, over the log-odds of a quantile
 END = 1e-6  # share of a support from either end where costs follow their power law
-NEAR = 1e-12  # how near two lowest bids are brought, as a share of the bids
+NEAR = 1e-11  # how near two lowest bids are brought, as a share of the bids
 FIRST = 0.02  # of −log(b̄ − b), until the straddle begins
 WIDEST = 1e6  # of their distance: how far off the true path may be
 CLOSE, APART = 1e-9, 1e-6  # of its two paths: how near they are brought, and how far they may part
@@ -43,8 +43,11 @@ SOME = 1e-3  # and for two suppliers, if it cuts off those of some
 IDLE = 0.02  # a path on which no v grows faster than that, by τ, never catches up
 NEVER = 0.1  # a path whose margins are smaller than that share of the smallest one of a true path catches up
 STEPS = 6_000  # of one path
+SLACK = 1e-3  # of a bracket, at either end, where no edge is guessed
+PAD, POOR = 0.02, 2  # how far from a guess a path is tried, as a share; after how many poor ones the interval is halved
 GONE, SOON = 36.0, 14.0  # −log S at which a class is as good as used up: beside one other class, and beside several
 TOLERANCE = 1e-10  # of a step, relative and absolute
+ROUGH = 1e-3  # of the interval in which the lowest bid is looked for, where that is more
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 ALONE = "with one supplier there is no competition; give the market another one, or the rule a reserve"
@@ -214,6 +217,80 @@ def _closed(
 Piece = tuple[float, float, Callable[[Any], Floats]]
 
 
+class _Fate(NamedTuple):
+    """Whether a path catches up, and the τ at which it is seen to part from the true one (NaN where it is not)."""
+
+    catches_up: bool
+    when: float = math.nan
+
+
+def _crossed(solver: Any, before: float, now: float) -> float:
+    """The τ within the last step at which a ratio fell to 1."""
+    share = math.log(before) / math.log(before / now) if 1 < before < math.inf else 1.0
+    return float(solver.t_old + share * (solver.t - solver.t_old))
+
+
+def _edge(
+    judge: Callable[[float, float], _Fate],
+    low: float,
+    high: float,
+    near: float,
+    below: Sequence[tuple[float, float]] = (),
+    above: Sequence[tuple[float, float]] = (),
+) -> tuple[float, float]:
+    """The lowest place that does not catch up, between the two ends of an interval no wider than `near`.
+
+    Paths part exponentially: the later one is seen to part, the nearer it began to the edge. From two places on either
+    side the edge is guessed; a place a little before the guess moves the farther end there. Where guesses do not
+    help, the interval is halved.
+
+    Args:
+        judge: The fate of a place, given the width of the interval.
+        low: A place that catches up.
+        high: One that does not.
+        near: How wide the interval may be.
+        below: Places that catch up, with their times, if known.
+        above: Places that do not.
+    """
+    below, above, poor = [*below], [*above], 0
+    while high - low > near:
+        width = high - low
+        guess = _guessed(below, above) if poor < POOR else None
+        if guess is None or not low < guess < high:
+            place, poor = (low + high) / 2, 0
+        else:
+            pad = max(PAD * max(guess - low, high - guess), near / 4)
+            place = guess - pad if guess - low > high - guess else guess + pad
+            place = min(max(place, low + PAD * width), high - PAD * width) if width > 4 * near else (low + high) / 2
+        catches_up, when = judge(place, width)
+        if catches_up:
+            low = place
+            below.append((place, when))
+        else:
+            high = place
+            above.append((place, when))
+        poor = poor + 1 if high - low > width / 2 else 0
+    return low, high
+
+
+def _guessed(below: list[tuple[float, float]], above: list[tuple[float, float]]) -> float | None:
+    """Where the edge is, if on both sides distances shrink by one rate over the time at which paths part."""
+    if len(below) < 2 or len(above) < 2:
+        return None
+    (a, s), (b, t) = below[-2:]
+    (d, v), (c, u) = above[-2:]
+    if not (t > s and u > v):
+        return None
+
+    def gap(place: float) -> float:
+        return math.log((place - a) / (place - b)) / (t - s) - math.log((d - place) / (c - place)) / (u - v)
+
+    first, last = b + SLACK * (c - b), c - SLACK * (c - b)
+    if not b < first < last < c or not gap(first) > 0 > gap(last):
+        return None
+    return float(optimize.brentq(gap, first, last))
+
+
 class _Shot:
     """Paths upwards from a lowest bid, over τ = −log(b̄ − b), in v = −log S.
 
@@ -227,9 +304,12 @@ class _Shot:
         self.low, self.top = [each.low for each in tables], [each.top for each in tables]
         self._width = [each.top - each.low for each in tables]
         self._beyond = [end - each.top for each in tables]
+        self._gap = max(self._beyond)
         self.full = [each.full for each in tables]
-        self._values = [each.values.tolist() for each in tables]
-        self._slopes = [each.slopes.tolist() for each in tables]
+        self._cubics = [_cubics(each) for each in tables]
+        self._tails = [tuple((float(each.values[k]), float(each.slopes[k])) for k in (0, -1)) for each in tables]
+        self._bidders = sum(self.counts)
+        self._free = not any(map(math.isfinite, self.full))
         pairs = zip(self.low, self.counts, strict=True)
         self._second = sorted(low for low, count in pairs for _ in range(min(count, 2)))[1]
         self._range = end - self._second
@@ -238,7 +318,7 @@ class _Shot:
         cut = [math.isfinite(full) for full in self.full]
         last, far = CUT if all(cut) else LAST, FAR
         # What is left of a class' costs, by what is left of bids, tends to a power of S at its ceiling.
-        powers = [0.0 if its_cut else 1 / slopes[-1] for its_cut, slopes in zip(cut, self._slopes, strict=True)]
+        powers = [0.0 if its_cut else 1 / tails[1][1] for its_cut, tails in zip(cut, self._tails, strict=True)]
         total = sum(map(operator.mul, self.counts, powers))
         self._margins_end = [theta / max(total - power, 1e-12) for power in powers]
         self._mixed = any(cut) and not all(cut) and not any(self._beyond)
@@ -262,17 +342,15 @@ class _Shot:
     def rest(self, number: int, v: float) -> float:
         """c̄ − c of a class, by the log-odds of c between c̲ and c̄ (cubic Hermite interpolation)."""
         odds = v if v > 30 else math.log(math.expm1(v)) if v > 1e-300 else -690.0
-        values, slopes = self._values[number], self._slopes[number]
-        if odds <= LOW:
-            value = values[0] + (odds - LOW) * slopes[0]
-        elif odds >= HIGH:
-            value = values[-1] + (odds - HIGH) * slopes[-1]
-        else:
+        if LOW < odds < HIGH:
             place = (odds - LOW) / STEP
-            node = min(int(place), len(values) - 2)
-            x, a, b = place - node, values[node], values[node + 1]
-            da, db = slopes[node] * STEP, slopes[node + 1] * STEP
-            value = a + x * (da + x * (3 * (b - a) - 2 * da - db + x * (2 * (a - b) + da + db)))
+            node = int(place)
+            x = place - node
+            a, b, c, d = self._cubics[number][node]
+            value = a + x * (b + x * (c + x * d))
+        else:
+            end, slope = self._tails[number][odds >= HIGH]
+            value = end + (odds - (HIGH if odds >= HIGH else LOW)) * slope
         if value > 0:
             share = math.exp(-value)
             return self._width[number] * share / (1 + share)
@@ -296,6 +374,9 @@ class _Shot:
             theirs = asks[:gone] + asks[gone + 1 :]
             total = (asks[gone] + sum(map(operator.mul, others, theirs))) / sum(others)
             return [total - ask for ask in asks]
+        total = sum(map(operator.mul, self.counts, asks)) / (self._bidders - 1)
+        if max(asks) < total < math.inf:
+            return [total - ask for ask in asks]
         taken, bidders, total = 0.0, 0, math.inf
         for ask, count in sorted(zip(asks, self.counts, strict=True)):
             if ask >= total and bidders >= 2:
@@ -307,6 +388,8 @@ class _Shot:
     def slope(self, tau: float, state: Floats) -> list[float]:
         """dv / dτ."""
         left, vs = math.exp(-tau), state.tolist()
+        if self._free:
+            return [left * hazard for hazard in self.hazards(tau, vs)]
         return [
             left * hazard * (math.exp(min(v, 300.0)) / full if full < math.inf else 1.0)
             for hazard, v, full in zip(self.hazards(tau, vs), vs, self.full, strict=True)
@@ -320,29 +403,32 @@ class _Shot:
 
     # ---- shots ----
 
-    def catches_up(self, tau: float, state: Floats, tolerance: float = TOLERANCE) -> bool:
-        """Whether on the path from here costs catch up with bids before the highest one."""
+    def fate(self, tau: float, state: Floats, tolerance: float = TOLERANCE) -> _Fate:
+        """Whether on the path from here costs catch up with bids before the highest one, and when that is plain."""
         solver = self._solver(self.slope, tau, state, self._far, tolerance)
-        steps = 0
+        steps, ahead, haste = 0, math.inf, math.inf
         while solver.status == "running":
             solver.step()
             # On the true path the margins shrink like b̄ − b, or like its square where one class has its ceiling below.
             rest = math.exp(-solver.t)
-            gap = max(self._beyond)
-            least = NEVER * rest * (min(1.0, rest / gap) if gap > 0 else 1.0) / self._many
+            least = NEVER * rest * (min(1.0, rest / self._gap) if self._gap > 0 else 1.0) / self._many
             steps += 1
             if steps > STEPS:
                 raise NotConverged(STIFF)
             now: list[float] = solver.y.tolist()
+            if solver.status == "failed":
+                return _Fate(True)
             margins = self.margins(solver.t, now)
-            if solver.status == "failed" or any(m <= least and v > 0 for m, v in zip(margins, now, strict=True)):
-                return True
+            was, ahead = ahead, min((m / least for m, v in zip(margins, now, strict=True) if v > 0), default=math.inf)
+            if ahead <= 1:
+                return _Fate(True, _crossed(solver, was, max(ahead, 1e-3)))
             gone = self._gone(now)
             if gone is not None:
-                return self._catches_up_alone(gone, solver.t, now)
-            if max(self.slope(solver.t, solver.y)) < IDLE:
-                return False
-        return self._mixed and self._behind(float(solver.t), solver.y.tolist())
+                return _Fate(self._catches_up_alone(gone, solver.t, now))
+            before, haste = haste, max(self.slope(solver.t, solver.y)) / IDLE
+            if haste < 1:
+                return _Fate(False, _crossed(solver, before, max(haste, 1e-3)))
+        return _Fate(self._mixed and self._behind(float(solver.t), solver.y.tolist()))
 
     def _behind(self, tau: float, state: Sequence[float]) -> bool:
         """Whether the margins of those whose costs are not cut off are smaller than they tend to be."""
@@ -361,27 +447,29 @@ class _Shot:
 
     def followed(self) -> list[Piece]:
         """The path: between each two of its times a function of time."""
-        start, low, high = np.zeros(len(self.low)), self._second, self.end
-        while high - low > NEAR * self._range:
-            middle = (low + high) / 2
-            if self.catches_up(-math.log(self.end - middle), start, max(TOLERANCE, 1e-3 * (high - low) / self._range)):
-                low = middle
-            else:
-                high = middle
+        start = np.zeros(len(self.low))
+
+        def begun(bid: float, width: float) -> _Fate:
+            return self.fate(-math.log(self.end - bid), start, max(TOLERANCE, ROUGH * width / self._range))
+
+        low, high = _edge(begun, self._second, self.end, NEAR * self._range)
         if self._second == low or self.end == high:
             raise NotConverged(f"no lowest bid was found between {self._second:g} and {self.end:g}")
         tau = -math.log(self.end - (low + high) / 2)
         pieces = list(self._pieces(self.slope, tau, start, tau + FIRST))
         one, other = (self._at(-math.log(self.end - bid), start, tau + FIRST) for bid in (low, high))
+        if not self._ends(pieces[-1][1], one):
+            one, other, _ = self._narrowed(pieces[-1][1], one, other)
         while not self._ends(pieces[-1][1], one):
             round = list[Piece]()
-            one, other, _ = self._narrowed(pieces[-1][1], one, other)
             for piece in self._pieces(self._both, pieces[-1][1], np.append(one, other), self.last):
                 round.append(piece)
                 one, other = np.split(piece[2](piece[1]), 2)
                 if _apart(one, other) > APART or self._ends(piece[1], one):
                     break
-            share = 0.5 if self._ends(round[-1][1], one) else self._narrowed(round[-1][1], one, other)[2]
+            share = 0.5
+            if not self._ends(round[-1][1], one):
+                one, other, share = self._narrowed(round[-1][1], one, other)
             pieces += [(begin, end, _between(both, share)) for begin, end, both in round]
         if self._used_up == GONE and pieces[-1][1] < self.last - 1e-6:  # one is gone; nothing runs away any more
             pieces += self._pieces(self.slope, pieces[-1][1], pieces[-1][2](pieces[-1][1]), self.last)
@@ -395,6 +483,8 @@ class _Shot:
 
     def _gone(self, state: Sequence[float]) -> int | None:
         """The class that ends below the highest bid, once its costs are as good as used up."""
+        if not self._gap:
+            return None
         gone = (number for number, v in enumerate(state) if v > self._used_up and self._beyond[number] > 0)
         return next(gone, None)
 
@@ -421,21 +511,23 @@ class _Shot:
     def _narrowed(self, tau: float, one: Floats, other: Floats) -> tuple[Floats, Floats, float]:
         """The two paths, of which the first catches up and the other does not, brought close; where between them."""
         low, high, apart = 0.0, 1.0, other - one
+
+        def moved(share: float, _: float = 0.0) -> _Fate:
+            return self.fate(tau, one + share * apart)
+
         # They were told apart by paths with errors of their own: the true one may lie a little outside.
-        while not self.catches_up(tau, one + low * apart):
-            low, high = 2 * low - 1, low
+        before, after = moved(low), moved(high)
+        while not before.catches_up:
+            low, high, after = 2 * low - 1, low, before
             if low < -WIDEST:
                 raise NotConverged("the path of bids broke off")
-        while self.catches_up(tau, one + high * apart):
-            low, high = high, 2 * high + 1
+            before = moved(low)
+        while after.catches_up:
+            low, high, before = high, 2 * high + 1, after
             if high > WIDEST:
                 raise NotConverged("the path of bids broke off")
-        while (high - low) * _apart(one, other) > CLOSE:
-            middle = (low + high) / 2
-            if self.catches_up(tau, one + middle * apart):
-                low = middle
-            else:
-                high = middle
+            after = moved(high)
+        low, high = _edge(moved, low, high, CLOSE / _apart(one, other), [(low, before.when)], [(high, after.when)])
         return one + low * apart, one + high * apart, (low + high) / 2
 
 
@@ -449,6 +541,12 @@ def _between(both: Callable[[Any], Floats], share: float) -> Callable[[Any], Flo
 
 def _apart(one: Floats, other: Floats) -> float:
     return float((np.abs(one - other) / (1 + np.abs(one))).max())
+
+
+def _cubics(table: _Class) -> list[list[float]]:
+    """The coefficients of each cell's polynomial, over its width."""
+    left, right, rise = table.slopes[:-1] * STEP, table.slopes[1:] * STEP, np.diff(table.values)
+    return np.column_stack([table.values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise]).tolist()
 
 
 def _tabled(distribution: Any, end: float) -> _Class:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from procure_opt.auction.asymmetric import NotConverged
-from procure_opt.auction.equilibrium import Equilibrium, equilibrium
+from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.market import Market
+from procure_opt.auction.outcome import Equilibrium
 from procure_opt.auction.scored import ScoreEquilibrium
 from procure_opt.auction.simulate import (
     BIDS,
@@ -205,8 +206,6 @@ def compare(
     """
     if not isinstance(market, Market):
         raise ValueError(f"rules are compared on a Market, not {market!r}")
-    if market.common is not None:
-        raise ValueError("costs with a common component are not drawn here yet; leave common out")
     if isinstance(draws, bool) or draws != int(draws) or draws < 2:
         raise ValueError(f"draws is {draws!r}; it must be a whole number of at least 2")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:

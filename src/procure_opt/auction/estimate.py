@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -72,7 +72,7 @@ class Parts:
     """Costs c and what is an auction's own, y.
 
     Attributes:
-        table: By row of the bids: `cost`, in currency.
+        table: By row of the bids: `cost` and `y`, in currency.
         costs: Distribution of c.
         y: Distribution of y, in currency.
         notes: What was left out or assumed.
@@ -140,7 +140,8 @@ class Fit:
         distribution: Of those costs; where y is parted from them, of those in an auction of median y.
         common: y over its median, at equal shares of auctions; 1 where it is not parted.
         coefficients: γ.
-        log_level: x′γ + ln scale of each bid's auction.
+        level: How much dearer each bid's auction is than the reference auction: exp(x′γ) times scale, times what is
+            believed of y over its median.
         bidding: F(r).
         notes: What was left out or assumed.
     """
@@ -149,7 +150,7 @@ class Fit:
     distribution: Distribution
     common: Floats
     coefficients: Floats
-    log_level: Floats
+    level: Floats
     bidding: float
     notes: tuple[str, ...] = ()
 
@@ -195,6 +196,8 @@ class CostEstimate:
         risk_aversion: ρ.
         replications: Of the bootstrap; None without.
         notes: What was left out and assumed, a sentence each.
+        past: All bids that counted, used or not.
+        seen: What was seen of the auctions (see `homogenise`).
     """
 
     table: pd.DataFrame
@@ -208,7 +211,8 @@ class CostEstimate:
     risk_aversion: float
     replications: Replications | None
     notes: tuple[str, ...]
-    seen: Design = field(repr=False)
+    past: PastBids
+    seen: Design
 
     def __repr__(self) -> str:
         return (
@@ -229,8 +233,8 @@ class CostEstimate:
     @cached_property
     def private_cost(self) -> str:
         """What the test of private against common costs says of these bids (see `common_cost_test`)."""
-        alike = self.table.assign(bid=self.table["bid"] / self.table["level"], bidders=self.table["n"])
-        return str(common_cost_test(alike[["auction", "bidder", "bid", "bidders"]]))
+        alike = self.table.assign(bid=self.table["bid"] / self.table["level"])
+        return str(common_cost_test(PastBids(alike[alike["bid"].notna()], alike[:0])))
 
     def costs(self, at: Mapping[str, Any] | None = None) -> Distribution:
         """The distribution of a supplier's cost in an auction told by its covariates."""
@@ -256,7 +260,7 @@ class CostEstimate:
         return Curves(factor[:, None] * costs, bidding, common, self.risk_aversion, self.private_cost, self._rests_on())
 
     def summary(self, shares: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 0.9), level: float = 0.95) -> pd.DataFrame:
-        """Quantiles of costs in the reference auction, the mean mark-up and γ, with intervals if there are replications.
+        """Quantiles of costs in the reference auction, the mean mark-up and γ; with replications, intervals.
 
         Returns:
             A row a figure: `value`, and the ends `low` and `high` of its interval at the level.
@@ -277,9 +281,20 @@ class CostEstimate:
         return fair_price(self, n, level, at=at)
 
     def entry_cost(self, potential: int | str | None = None, **how: Any) -> Estimate:
-        """What it costs to prepare a bid in the reference auction: see `transaction.entry_cost`, with its arguments."""
-        alike = self.table.assign(bid=self.table["bid"] / self.table["level"], bidders=self.table["n"])
-        return entry_cost(alike.drop(columns=["n", "cost", "markup", "level"]), potential, **how)
+        """What it costs to prepare a bid in the reference auction: see `transaction.entry_cost`, with its arguments.
+
+        Auctions with one bidder count here: that so few came is what speaks of the cost.
+
+        Raises:
+            ValueError: what is an auction's own is parted from costs: bids of an auction with one bidder cannot be.
+        """
+        if len(self.common) > 1:
+            raise ValueError(f"the method {self.method!r} cannot bring bids of auctions with one bidder to a footing")
+        table = self.past.table
+        x, log_scale = self.seen.of(table)
+        level = np.exp(x @ self.coefficients.to_numpy() + log_scale)
+        amounts = {name: table[name] / level for name in ("bid", "reserve") if name in table}
+        return entry_cost(PastBids(table.assign(**amounts), table[:0]), potential, **how)
 
     def _rests_on(self) -> tuple[str, ...]:
         fewest, most = self.table["n"].min(), self.table["n"].max()
@@ -305,7 +320,7 @@ def estimate_costs(
     classes: str | None = None,
     potential: int | str | None = None,
     risk_aversion: float = 0.0,
-    max_negative: float = 0.02,
+    max_negative: float = 0.05,
     replications: int = 0,
     seed: int = 0,
     executor: Executor | None = None,
@@ -345,37 +360,39 @@ def estimate_costs(
     (True, 100)
     """
     name, how = _method(method)
-    table, notes = _usable(past_bids(bids), potential)
+    past = past_bids(bids)
+    table, notes = _usable(past, potential)
     seen = design(table, covariates, scale)
     sample = _sample(table, seen, classes, potential, how, risk_aversion)
     found = fit(sample)
-    costs = found.cost * np.exp(found.log_level)
+    costs = found.cost * found.level
     notes += (*found.notes, *_credible(table, costs, max_negative))
     again = _replicated(sample, replications, seed, executor) if replications else None
     kept = table[["auction", "bidder", "bid", "n", "winner"]].assign(
-        cost=costs, markup=table["bid"] - costs, level=np.exp(found.log_level)
+        cost=costs, markup=table["bid"] - costs, level=found.level
     )
     gamma = pd.Series(found.coefficients, list(seen.names), dtype=float)
     by_n = {} if isinstance(how, Parting) else _apart(found.cost, table["rivals"])
     by_class = {} if classes is None else _apart(found.cost, table[classes])
     return CostEstimate(kept.sort_index(), found.distribution, by_n, by_class, found.common, found.bidding, gamma,
-                        name, risk_aversion, again, notes, seen)  # fmt: skip
+                        name, risk_aversion, again, notes, past, seen)  # fmt: skip
 
 
 def fit(sample: Sample) -> Fit:
     """The costs behind bids, as they would be in the reference auction, and their distribution."""
     gamma = coefficients(sample.x, np.log(sample.bid) - sample.log_scale, sample.rivals)
-    log_level = sample.x @ gamma + sample.log_scale
-    alike = sample.bid / np.exp(log_level)
+    level = np.exp(sample.x @ gamma + sample.log_scale)
+    alike = sample.bid / level
     if isinstance(sample.method, Parting):
         parts = sample.method(_as_past(sample, alike))
         median = float(parts.y.ppf(0.5))
-        cost = parts.table["cost"].to_numpy(dtype=float)
+        cost, own = (parts.table[column].to_numpy(dtype=float) for column in ("cost", "y"))
         common = np.asarray(parts.y.ppf(COMMON), dtype=float) / median
-        return Fit(cost, Affine(parts.costs, median), common, gamma, log_level, 1.0, parts.notes)
+        level *= own / median
+        return Fit(cost * median / own, Affine(parts.costs, median), common, gamma, level, 1.0, parts.notes)
     if sample.cls is not None:
         cost = alike - sample.theta * (alike - invert_classes(alike, sample.cls, sample.auction))
-        return Fit(cost, smooth(_known(cost)), np.ones(1), gamma, log_level, 1.0)
+        return Fit(cost, smooth(_known(cost)), np.ones(1), gamma, level, 1.0)
     bidding = 1.0 if sample.reserve is None else participation(sample.n, sample.rivals)
     cost = np.empty_like(alike)
     for n in np.unique(sample.rivals):
@@ -383,10 +400,10 @@ def fit(sample: Sample) -> Fit:
         if sample.reserve is None:
             markup = alike[here] - sample.method(alike[here], int(n))
         else:
-            top = sample.reserve[here] / np.exp(log_level[here])
+            top = sample.reserve[here] / level[here]
             markup = below_reserve(alike[here], top, int(n), bidding, sample.method)
         cost[here] = alike[here] - sample.theta * markup
-    return Fit(cost, smooth(_known(cost)), np.ones(1), gamma, log_level, bidding)
+    return Fit(cost, smooth(_known(cost)), np.ones(1), gamma, level, bidding)
 
 
 def _as_past(sample: Sample, bids: Floats) -> PastBids:
@@ -524,8 +541,9 @@ def _sample(
             )
     bids, n, rivals = (table[column].to_numpy() for column in ("bid", "n", "rivals"))
     auction = np.asarray(pd.factorize(table["auction"])[0], dtype=np.intp)
+    cls = None if classes is None else _classes(table, classes)
     return Sample(bids.astype(float), auction, n.astype(np.intp), rivals.astype(np.intp), seen.x, seen.log_scale,
-                  reserve, method, 1 - risk_aversion, None if classes is None else _classes(table, classes))  # fmt: skip
+                  reserve, method, 1 - risk_aversion, cls)  # fmt: skip
 
 
 def _classes(table: pd.DataFrame, column: str) -> Ints:
@@ -582,7 +600,7 @@ def _some_replications(sample: Sample, seed: int, numbers: Ints) -> tuple[Floats
     for number in numbers:
         drawn = sample.again(np.random.default_rng([seed, int(number)]))
         found = fit(drawn)
-        markup = float(np.nanmean(1 - found.cost * np.exp(found.log_level) / drawn.bid))
+        markup = float(np.nanmean(1 - found.cost * found.level / drawn.bid))
         rows.append((curve(found.distribution), markup, found.coefficients, found.bidding, found.common))
     return tuple(np.array(each, dtype=float) for each in zip(*rows))
 

@@ -1,7 +1,8 @@
 """What the work should cost under competition: where the winning bid of the next tender will lie.
 
 Costs are handled as curves, C(t) the cost below which a share t of suppliers lies, straight between the points
-`SHARES`: integrals against powers of 1 − t are then exact, and many curves (an estimate and its replications) are one array.
+`SHARES`: integrals against powers of 1 − t are then exact, and many curves (an estimate and its replications) are one
+array.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Curves:
 
     Attributes:
         costs: C(t) at `SHARES` of those who bid, a row a belief, the estimate first and after it its replications.
-        bidding: The share of suppliers whose cost is low enough to bid at all, F(r); 1 without a reserve; shape (rows,).
+        bidding: F(r), the share of suppliers whose cost is low enough to bid; 1 without a reserve. Shape (rows,).
         common: How many times dearer an auction is than the one that the costs are for, at equal shares of auctions, in
             what bidders see and the buyer cannot tell beforehand; 1 if there is no such thing. Shape (rows, shares).
         risk_aversion: ρ of the utility x^(1 − ρ) of a profit x.

@@ -65,15 +65,18 @@ class Design:
                 raise ValueError(f"at= says that {name!r} is {value!r}; it must be a number, such as {usual:.6g}")
             if isinstance(usual, float) and name == self._scale and not value > 0:
                 raise ValueError(f"at= says that {name!r} is {value!r}; bids are counted in it, so it must be above 0")
-        auction = pd.DataFrame([{**self.reference, **where}, {**self.reference}])
-        x, names = self._terms(auction)
-        log = np.log(float(auction[self._scale][0]) / float(auction[self._scale][1])) if self._scale else 0.0
-        _finite(x[:1], names, ["at="])
-        return x[0] - x[1], float(log)
+        auction = pd.DataFrame([{**self.reference, **where}], index=["at="])
+        x, log_scale = self.of(auction)
+        return x[0], float(log_scale[0])
 
-    def log_level(self, coefficients: Floats) -> Floats:
-        """x′γ + ln scale of each bid's auction: how much dearer it is than the reference; shape (bids,)."""
-        return self.x @ coefficients + self.log_scale
+    def of(self, table: pd.DataFrame) -> tuple[Floats, Floats]:
+        """x and ln scale of auctions in a table, measured from the reference, shapes (rows, terms) and (rows,)."""
+        x, names = self._terms(table)
+        _finite(x, names, [row if isinstance(row, str) else f"row {row}" for row in table.index])
+        x = x - self._terms(pd.DataFrame([self.reference]))[0] if names else x
+        if not self._scale:
+            return x, np.zeros(len(table))
+        return x, np.log(table[self._scale].to_numpy(dtype=float) / self.reference[self._scale])
 
     def told(self) -> str:
         """The reference auction in words."""

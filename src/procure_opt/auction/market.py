@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
+
+from procure_opt.auction.distributions import Distribution, Lowest, Sum, checked
 
 Floats = NDArray[np.float64]
-Distribution = Any  # a frozen distribution of scipy.stats, or anything with cdf, sf, pdf, ppf, isf and support
 Entry = Literal["fixed", "uninformed", "informed"]
 
 
@@ -89,7 +90,7 @@ class Market:
 
     def __post_init__(self) -> None:
         for number, (distribution, count) in enumerate(self.classes):
-            _checked(distribution, f"class {number}")
+            checked(distribution, f"class {number}")
             if isinstance(count, bool) or not math.isfinite(count) or count != int(count) or count < 1:
                 raise ValueError(f"class {number} has {count!r} suppliers; it must be a whole number of at least 1")
         for number, size in self.rings.items():
@@ -114,7 +115,7 @@ class Market:
         if self.entry not in ("fixed", "uninformed", "informed"):
             raise ValueError(f'entry is {self.entry!r}; it must be "fixed", "uninformed" or "informed"')
         if self.common is not None:
-            _checked(self.common, "the common component")
+            checked(self.common, "the common component")
 
     @property
     def classes(self) -> tuple[tuple[Distribution, int], ...]:
@@ -147,6 +148,14 @@ class Market:
         """The class of each supplier, shape (bidders,)."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
+    @property
+    def known(self) -> tuple[tuple[Distribution, int], ...]:
+        """What suppliers know when they bid, by class: their costs, or with a common component the sums of private
+        cost and signal / n (see `Sum`), which bids are then functions of."""
+        if self.common is None:
+            return self.classes
+        return tuple((Sum(private, self.common, self.bidders), count) for private, count in self.classes)
+
     def acting(self) -> Market:
         """The market as it bids: each ring is one supplier, whose cost is the lowest of its members'.
 
@@ -178,103 +187,12 @@ class Market:
             first += int(count)
         return uniform
 
+    def share(self, private: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        """What suppliers know and what the work costs them, both of the shape of their private costs.
 
-@dataclass(frozen=True)
-class Lowest:
-    """The lowest of several independent costs of one distribution: S(c)^size.
-
-    >>> from scipy import stats
-    >>> float(Lowest(stats.uniform(0, 1), 3).sf(0.5))
-    0.125
-    """
-
-    one: Distribution
-    size: float
-
-    def support(self) -> tuple[float, float]:
-        """The lowest and the highest value."""
-        low, high = self.one.support()
-        return float(low), float(high)
-
-    def sf(self, x: Any) -> Any:
-        """The probability of more than x."""
-        return self.one.sf(x) ** self.size
-
-    def cdf(self, x: Any) -> Any:
-        """The probability of at most x."""
-        with np.errstate(divide="ignore"):
-            return -np.expm1(self.size * np.log1p(-np.asarray(self.one.cdf(x), dtype=float)))
-
-    def pdf(self, x: Any) -> Any:
-        """The density."""
-        left = np.asarray(self.one.sf(x), dtype=float)
-        return (
-            self.size * self.one.pdf(x) * np.where(left > 0, left, 0 if self.size >= 1 else np.inf) ** (self.size - 1)
-        )
-
-    def isf(self, q: Any) -> Any:
-        """The value that is exceeded with probability q."""
-        return self.one.isf(np.asarray(q) ** (1 / self.size))
-
-    def ppf(self, q: Any) -> Any:
-        """The value that is not exceeded with probability q."""
-        with np.errstate(divide="ignore"):
-            return self.one.ppf(-np.expm1(np.log1p(-np.asarray(q, dtype=float)) / self.size))
-
-
-@dataclass(frozen=True)
-class Affine:
-    """A distribution's costs times a factor, plus a shift.
-
-    >>> from scipy import stats
-    >>> Affine(stats.uniform(0, 1), 0.5, 2).support()
-    (2.0, 2.5)
-    """
-
-    one: Distribution
-    factor: float
-    shift: float = 0.0
-
-    def _from(self, x: Any) -> Any:
-        return (np.asarray(x, dtype=float) - self.shift) / self.factor
-
-    def support(self) -> tuple[float, float]:
-        """The lowest and the highest value."""
-        low, high = self.one.support()
-        return float(low) * self.factor + self.shift, float(high) * self.factor + self.shift
-
-    def sf(self, x: Any) -> Any:
-        """The probability of more than x."""
-        return self.one.sf(self._from(x))
-
-    def cdf(self, x: Any) -> Any:
-        """The probability of at most x."""
-        return self.one.cdf(self._from(x))
-
-    def pdf(self, x: Any) -> Any:
-        """The density."""
-        return self.one.pdf(self._from(x)) / self.factor
-
-    def isf(self, q: Any) -> Any:
-        """The value that is exceeded with probability q."""
-        return self.one.isf(q) * self.factor + self.shift
-
-    def ppf(self, q: Any) -> Any:
-        """The value that is not exceeded with probability q."""
-        return self.one.ppf(q) * self.factor + self.shift
-
-
-def _checked(distribution: Distribution, what: str) -> None:
-    if isinstance(distribution, stats.rv_continuous | stats.rv_discrete):
-        raise ValueError(f"the distribution of {what} has no parameters yet; write stats.uniform(80, 40), for instance")
-    missing = [name for name in ("cdf", "sf", "pdf", "ppf", "isf", "support") if not hasattr(distribution, name)]
-    if missing:
-        raise ValueError(
-            f"the distribution of {what} is {distribution!r}, which has no {', '.join(missing)}; "
-            "give a frozen distribution of scipy.stats, such as stats.uniform(80, 40)"
-        )
-    low, high = distribution.support()
-    if not low < high:
-        raise ValueError(f"the distribution of {what} runs from {low} to {high}; it must have a width")
-    if math.isinf(low):
-        raise ValueError(f"the distribution of {what} has no lowest cost; truncate it, as stats.truncnorm does")
+        Without a common component both are the private costs; with one, signals are drawn.
+        """
+        if self.common is None:
+            return private, private
+        signals = self.common.ppf(generator.random(private.shape))
+        return private + signals / self.bidders, private + signals.mean(axis=1, keepdims=True)

@@ -10,10 +10,11 @@ from typing import Any
 
 from scipy import stats
 
-from procure_opt.auction.market import Distribution, Market
+from procure_opt.auction.distributions import Distribution
+from procure_opt.auction.market import Market
 from procure_opt.auction.rules import AverageBid, FirstPrice, PricePoints, SecondPrice
+from procure_opt.cells import BadTable, Problem
 from procure_opt.policy_file import Key, Toml
-from procure_opt.tender import BadTable, Problem
 
 RULES = {rule.__name__: rule for rule in (FirstPrice, SecondPrice, AverageBid, PricePoints)}
 DISTRIBUTIONS = {name for name in dir(stats) if isinstance(getattr(stats, name), stats.rv_continuous)}

@@ -22,7 +22,8 @@ from scipy import stats
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.optimize import brentq
 
-from procure_opt.auction.market import Distribution, Floats
+from procure_opt.auction.distributions import Distribution
+from procure_opt.auction.market import Floats
 from procure_opt.tender import Tender
 
 Mask = NDArray[np.bool_]

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import optimize
 
 from procure_opt.auction import symmetric
+from procure_opt.auction.distributions import Distribution
 from procure_opt.auction.equilibrium import equilibrium
-from procure_opt.auction.market import Distribution, Entry, Market
+from procure_opt.auction.market import Entry, Market
 from procure_opt.auction.rules import SecondPrice
 
 

@@ -231,10 +231,10 @@ def _gain_by_score(rule: FirstScore, market: Market, types: Floats, asked: Float
     return _gain(market, profit, types, asked)
 
 
-def _gain(market: Market, profit: verify.Profit, types: Floats, asked: Floats) -> float:
+def _gain(market: Market, profit: Callable[[float, Floats], Floats], types: Floats, asked: Floats) -> float:
     tried = np.linspace(types[0], float(market.classes[0][0].ppf(1 - 1e-6)), TYPES)
     own = partial(np.interp, xp=types, fp=asked)
-    return verify.largest_gain(profit, tried, own, np.linspace(asked[0], asked[-1], BIDS), BIDS)
+    return verify.largest_gain(verify.cost_by_cost(profit), tried, own, np.linspace(asked[0], asked[-1], BIDS), BIDS)
 
 
 def ratio(rule: RatioScore, market: Market) -> ScoreEquilibrium:

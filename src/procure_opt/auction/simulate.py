@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from procure_opt.auction.equilibrium import Equilibrium
 from procure_opt.auction.market import Market
+from procure_opt.auction.outcome import Equilibrium
 from procure_opt.auction.rules import FirstScore, SecondScore
 from procure_opt.auction.scored import ScoreEquilibrium, best
 from procure_opt.auction.symmetric import Strategy
@@ -140,13 +140,14 @@ class Player:
     @classmethod
     def of(cls, found: Equilibrium) -> Player:
         """The player of an equilibrium."""
-        spread = max(float(each.ppf(0.999) - each.ppf(0.001)) for each, _ in found.market.classes)
+        spread = max(float(each.ppf(0.999) - each.ppf(0.001)) for each, _ in found.market.known)
         return cls(found, tuple(Table.of(each, spread) for each in found.strategies))
 
-    def __call__(self, costs: Floats, coins: Floats | None, ties: np.random.Generator) -> Round:
-        """Play costs of shape (draws, bidders); coins, of the same shape, say who enters where that is chance."""
+    def __call__(self, known: Floats, costs: Floats, coins: Floats | None, ties: np.random.Generator) -> Round:
+        """Play what suppliers know and what the work costs them, shape (draws, bidders), the same without a common
+        component; coins, of the same shape, say who enters where that is chance."""
         market, start = self.found.market, 0
-        by_bidder = np.ascontiguousarray(costs.T)
+        by_bidder = np.ascontiguousarray(known.T)
         if len(self.curves) == 1:
             asked = self.curves[0](by_bidder).T
         else:
@@ -175,7 +176,7 @@ class ScorePlayer:
 
     found: ScoreEquilibrium
 
-    def __call__(self, types: Floats, coins: Floats | None, ties: np.random.Generator) -> Round:
+    def __call__(self, types: Floats, costs: Floats, coins: Floats | None, ties: np.random.Generator) -> Round:
         """Play types of shape (draws, bidders). Equal scores have no chance, so that there are no ties to break."""
         rule, shown = self.found.rule, self.found.market.quality
         assert shown is not None
@@ -213,10 +214,10 @@ class Game:
     def __call__(self, block: int, draws: int) -> Moments:
         """The moments of a block.
 
-        Costs, entry and ties come from streams of their own, and each rule has the same stream of ties: what a rule
-        gives does not depend on which others it is compared with.
+        Costs, entry, ties and signals come from streams of their own, and each rule has the same stream of ties: what a
+        rule gives does not depend on which others it is compared with.
         """
-        costs, coins = (self._stream(block, number) for number in (0, 1))
+        costs, coins, signals = (self._stream(block, number) for number in (0, 1, 3))
         ties = [self._stream(block, 2) for _ in self.found]
         players = [Player.of(each) if isinstance(each, Equilibrium) else ScorePlayer(each) for each in self.found]
         chance = any(isinstance(each, Equilibrium) and each.bidding < 1 for each in self.found)
@@ -227,10 +228,11 @@ class Game:
             # One bidder after the other: minima and sums over bidders are then those of long vectors.
             drawn = np.asfortranarray(self.market.draw(min(PIECE, draws - start), costs))
             entry = coins.random(drawn.shape) if chance else None
-            cheapest = np.minimum(drawn.min(axis=1), in_house)
+            known, cost = self.market.share(drawn, signals)
+            cheapest = np.minimum(cost.min(axis=1), in_house)
             values = np.empty((len(players), WON + classes, len(drawn)))
             for player, tie, row in zip(players, ties, values, strict=True):
-                played = player(drawn, entry, tie)
+                played = player(known, cost, entry, tie)
                 row[PAYMENT], row[COST], row[QUALITY] = played.payment, played.cost, played.quality
                 row[BIDS], row[ENTRANTS], row[CHEAPEST] = played.bids, played.entrants, cheapest
                 won = cls[played.winner] if classes > 1 else 0

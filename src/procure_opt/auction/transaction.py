@@ -261,7 +261,9 @@ def selective_entry(
 def _field(
     past: PastBids, potential: int | str | None, reserve: float | None, unanswered: int | None, known: Known
 ) -> _Field:
-    table, auctions, notes = past.table, past.auctions, []
+    table, auctions, notes = past.table, past.auctions, list[str]()
+    if len(past.set_aside):
+        notes.append(f"{len(past.set_aside)} bids are set aside: who made them is not counted among those who bid")
     first = np.unique(auctions, return_index=True)[1]
     if len(first) < LEAST:
         raise ValueError(f"there are {len(first)} auctions; at least {LEAST} are needed for a standard error")
@@ -538,8 +540,8 @@ def adaptation_costs(
         rises for each percent of overrun (published: 0.05).
 
     Raises:
-        BadTable: a column is missing, an amount is blank or below 0, an item is given twice, or the items of a bid do
-            not add up to it.
+        BadTable: a column is missing, an amount is blank or below 0, an item is given twice or belongs to no bid, or
+            the items of a bid do not add up to it.
         ValueError: there are too few auctions, or the columns cannot be told apart.
 
     >>> import numpy as np
@@ -555,7 +557,18 @@ def adaptation_costs(
     [('positive', 0.9, True), ('deductions', 1.4, True), ('share', 0.2, True)]
     """
     past = past_bids(bids)
-    table = past.table
+    if past.table["auction"].nunique() < LEAST:
+        raise ValueError(f"there are {past.table['auction'].nunique()} auctions; at least {LEAST} are needed")
+    names, amounts = _expected(past.table)
+    if items is None:
+        return _lump_sums(past, names, amounts, size, covariates, effects, instruments)
+    if size is not None or instruments:
+        raise ValueError("size= and instruments= are for the lump-sum form; with items leave them out")
+    return _unit_prices(past, items, names, amounts, covariates, effects, replications, seed)
+
+
+def _expected(table: pd.DataFrame) -> tuple[tuple[str, ...], Floats]:
+    """The amounts there are, and each bid's, shape (bids, amounts)."""
     names = tuple(name for name in GAINS + LOSSES if name in table)
     if not names:
         reason = "no column positive, extra, negative or deductions: nothing says what bidders expected to be changed"
@@ -566,36 +579,36 @@ def adaptation_costs(
         check_within("bids", table, name, 0.0, math.inf, problems.append)
     if problems:
         raise BadTable(problems)
-    if table["auction"].nunique() < LEAST:
-        raise ValueError(f"there are {table['auction'].nunique()} auctions; at least {LEAST} are needed")
-    if items is not None:
-        if size is not None or instruments:
-            raise ValueError("size= and instruments= are for the lump-sum form; with items leave them out")
-        return _unit_prices(past, items, names, amounts, tuple(covariates), tuple(effects), replications, seed)
-    scale = _amounts(table, (size,))[:, 0] if size is not None else np.ones(len(table))
-    controls = [_amounts(table, tuple(covariates)), *(_codes(table, effects))]
-    known = _amounts(table, tuple(instruments)) / scale[:, None] if instruments else None
-    y = table["bid"].to_numpy(dtype=float) / scale
-    fit = _least_squares(y, amounts / scale[:, None], controls, past.auctions, names, known)
-    sign = np.array([1.0 if name in GAINS else -1.0 for name in names])
-    won = table["winner"].to_numpy(dtype=bool)
-    gradient = amounts[won].sum(axis=0) / table["bid"].to_numpy(dtype=float)[won].sum()
-    notes = _few(fit.clusters, "auctions")
-    assumption = _LUMP + (_AS_INSTRUMENTED if instruments else _AS_EXPECTED)
-    return _rates(names, fit.coefficients + sign, fit.covariance, gradient, assumption, notes, fit.clusters - 1.0)
+    return names, amounts
 
 
-def _rates(
-    names: tuple[str, ...], tau: Floats, covariance: Floats, gradient: Floats, assumption: str, notes: tuple[str, ...],
-    degrees: float,
+def _sign(names: Sequence[str]) -> Floats:
+    return np.array([1.0 if name in GAINS else -1.0 for name in names])
+
+
+def _lump_sums(
+    past: PastBids, names: tuple[str, ...], amounts: Floats, size: str | None, covariates: Sequence[str],
+    effects: Sequence[str], instruments: Sequence[str],
 ) -> dict[str, Estimate]:  # fmt: skip
-    spread = np.sqrt(np.diag(covariance))
-    found = {
-        name: Estimate(float(rate), float(se), assumption, notes, degrees) for name, rate, se in zip(names, tau, spread)
+    table = past.table
+    bid, won = table["bid"].to_numpy(dtype=float), table["winner"].to_numpy(dtype=bool)
+    scale = np.ones(len(table))
+    if size is not None:
+        scale, problems = _amounts(table, (size,))[:, 0], list[Problem]()
+        check_within("bids", table, size, 0.0, math.inf, problems.append, open_below=True)
+        if problems:
+            raise BadTable(problems)
+    controls = [_amounts(table, covariates), *_codes(table, effects)]
+    known = _amounts(table, instruments) / scale[:, None] if instruments else None
+    fit = _least_squares(bid / scale, amounts / scale[:, None], controls, past.auctions, names, known)
+    tau, gradient = fit.coefficients + _sign(names), amounts[won].sum(axis=0) / bid[won].sum()
+    errors = [*np.sqrt(np.diag(fit.covariance)), math.sqrt(gradient @ fit.covariance @ gradient)]
+    assumption = _LUMP + (_AS_INSTRUMENTED if instruments else _AS_EXPECTED)
+    notes = past.notes + _few(fit.clusters, "auctions")
+    return {
+        name: Estimate(float(value), float(se), assumption, notes, fit.clusters - 1.0)
+        for name, value, se in zip([*names, "share"], [*tau, tau @ gradient], errors)
     }
-    se = math.sqrt(float(gradient @ covariance @ gradient))
-    found["share"] = Estimate(float(tau @ gradient), se, assumption, notes, degrees)
-    return found
 
 
 def _amounts(table: pd.DataFrame, names: Sequence[str]) -> Floats:
@@ -623,6 +636,7 @@ def _codes(table: pd.DataFrame, names: Sequence[str]) -> Iterator[Places]:
 
 def _within(values: Floats, effects: Sequence[Places]) -> Floats:
     """Values less the mean of their kind, for every sort of kinds; one after the other until nothing changes."""
+    small = 1e-12 * np.abs(values).max(axis=0)
     values = values - values.mean(axis=0)
     for _ in range(1000):
         before = values
@@ -630,7 +644,7 @@ def _within(values: Floats, effects: Sequence[Places]) -> Floats:
             counts = np.maximum(np.bincount(kind), 1)
             means = np.stack([np.bincount(kind, column) / counts for column in values.T], axis=1)
             values = values - means[kind]
-        if len(effects) < 2 or np.abs(values - before).max() <= 1e-12 * max(1e-300, np.abs(values).max()):
+        if len(effects) < 2 or (np.abs(values - before) <= small).all():
             return values
     raise ValueError("effects cannot be told apart: leave out those that say nearly the same")
 
@@ -692,7 +706,8 @@ class _Prices(NamedTuple):
     tilt: Floats  # Σ e q^e (b/e − s/E)(q^a/q^e − ā)
 
 
-def _prices(table: pd.DataFrame, items: Table) -> _Prices:
+def _prices(past: PastBids, items: Table) -> _Prices:
+    table = past.table
     problems: list[Problem] = []
     rows = read_table("items", items, problems.append, ITEMS, tuple(ITEMS))
     if not problems:
@@ -701,11 +716,15 @@ def _prices(table: pd.DataFrame, items: Table) -> _Prices:
             check_within("items", rows, name, 0.0, math.inf, problems.append, open_below=True)
         for name in ("actual", "price"):
             check_within("items", rows, name, 0.0, math.inf, problems.append)
-    keys = pd.MultiIndex.from_frame(table[["auction", "bidder"]])
-    code = keys.get_indexer(pd.MultiIndex.from_frame(rows[["auction", "bidder"]]))
+    key = ["auction", "bidder"]
+    belongs = pd.MultiIndex.from_frame(rows[key])
+    code = pd.MultiIndex.from_frame(table[key]).get_indexer(belongs)
+    aside = belongs.isin(pd.MultiIndex.from_frame(past.set_aside[key]))
+    for row in rows.index[(code < 0) & ~aside]:
+        problems.append(Problem("items", int(row), None, "there is no such bid"))
     if problems:
         raise BadTable(problems)
-    rows, code = rows[code >= 0], code[code >= 0]  # items of bids that are set aside
+    rows, code = rows[code >= 0], code[code >= 0]
     price, expected, actual, estimate = (floats(rows, name) for name in ("price", "expected", "actual", "estimate"))
 
     def total(values: Floats) -> Floats:
@@ -731,15 +750,14 @@ def _prices(table: pd.DataFrame, items: Table) -> _Prices:
 
 
 def _unit_prices(
-    past: PastBids, items: Table, names: tuple[str, ...], amounts: Floats, covariates: tuple[str, ...],
-    effects: tuple[str, ...], replications: int, seed: int,
+    past: PastBids, items: Table, names: tuple[str, ...], amounts: Floats, covariates: Sequence[str],
+    effects: Sequence[str], replications: int, seed: int,
 ) -> dict[str, Estimate]:  # fmt: skip
     table, auctions = past.table, past.auctions
-    prices = _prices(table, items)
+    prices = _prices(past, items)
     n = table["n"].to_numpy(dtype=np.intp)
-    alone = n < 2
-    kept = np.flatnonzero(~alone)
-    sign = np.array([1.0 if name in GAINS else -1.0 for name in names])
+    usable, notes = _comparable(n, auctions)
+    kept = np.flatnonzero(usable)
     bid, won = table["bid"].to_numpy(dtype=float), table["winner"].to_numpy(dtype=bool)
     shares = amounts / prices.done[:, None]
     free = _amounts(table, covariates)
@@ -752,7 +770,7 @@ def _unit_prices(
         common = np.column_stack([shares, free, prices.overrun / prices.done])[rows]
         score = _cleared((bid / prices.size)[rows], common, [n[rows], *(kind[rows] for kind in kinds)])
         margin = _margins(score, n[rows])
-        y = (prices.paid / prices.done - lopsided / 2 + shares @ sign)[rows] - margin
+        y = (prices.paid / prices.done - lopsided / 2 + shares @ _sign(names))[rows] - margin
         regressors = _within(np.hstack([shares, free])[rows], [kind[rows] for kind in kinds])
         target = _within(y[:, None], [kind[rows] for kind in kinds])[:, 0]
         tau = np.linalg.lstsq(regressors, target, rcond=None)[0][: len(names)]
@@ -771,13 +789,26 @@ def _unit_prices(
         return fit(kept[np.concatenate([order[starts[each] : starts[each + 1]] for each in drawn])])
 
     se = resampled(again, len(starts) - 1, replications, seed).std(axis=0, ddof=1)
-    notes = [f"{alone.sum()} bids without a rival are left out"] if alone.any() else []
+    notes = [*past.notes, *notes]
     if not value[-1] > 0:
         notes.append("unit prices do not rise with what is overrun: lopsided bids are taken to cost nothing")
     return {
         name: Estimate(float(each), float(error), _UNIT + _AS_EXPECTED, tuple(notes))
         for name, each, error in zip([*names, "share", "skew"], value, se)
     }
+
+
+def _comparable(n: Places, auctions: Places) -> tuple[NDArray[np.bool_], list[str]]:
+    """Bids with rivals, in auctions of whose number of bidders there are enough for a hazard."""
+    sizes = n[np.unique(auctions, return_index=True)[1]]
+    counted, notes = np.bincount(sizes), []
+    for size in np.unique(sizes).tolist():
+        if size < 2 or counted[size] < LEAST:
+            notes.append(f"{counted[size]} auctions with {size} bidders are left out: {LEAST} with rivals are needed")
+    usable = (n > 1) & (counted[n] >= LEAST)
+    if not usable.any():
+        raise ValueError(f"no {LEAST} auctions have the same number of bidders, of at least 2: no mark-up can be told")
+    return usable, notes
 
 
 def _cleared(score: Floats, common: Floats, effects: Sequence[Places]) -> Floats:
@@ -842,7 +873,7 @@ def incumbency(bids: Table | PastBids, *, values: str | None = None, distributio
     (0.3, 0.03, -0.13)
     """
     past = past_bids(bids)
-    table, auctions, notes = past.table, past.auctions, []
+    table, auctions, notes = past.table, past.auctions, [*past.notes]
     incumbent = _incumbents(table, auctions)
     holders = np.bincount(auctions, incumbent)
     contested = (holders[auctions] == 1) & (np.bincount(auctions)[auctions] > 1)
@@ -992,8 +1023,8 @@ def _switching(
     decided = kept | left
     most, least = float(paid.max()), float(saved.min()) if len(saved) else math.inf
     one = (
-        f"if it were the same every time: at least {most:g} (the most paid to keep an incumbent) and at most {least:g} "
-        "(the least for which one was left)"
+        f"if it were the same every time: at least {most:g} (the most paid to keep an incumbent)"
+        + (f" and at most {least:g} (the least for which one was left)" if len(saved) else "")
         + ("; these contradict each other, so that it varies" if most > least else "")
     )
     if not decided.all():

@@ -19,9 +19,10 @@ from procure_opt.auction.market import Market
 from procure_opt.auction.symmetric import Strategy
 
 Floats = NDArray[np.float64]
-Profit = Callable[[float, Floats], Floats]  # of a cost and some bids: expected utility
+Profit = Callable[[Floats, Floats], Floats]  # of costs and bids that broadcast: expected utility
 
 TYPES, BIDS, REFINED = 61, 1501, 201
+SIGNALS, SUMS = 1000, 301  # of a common component
 FINE = 20001  # costs at which rivals' strategies are inverted
 
 
@@ -97,17 +98,34 @@ class Rivals:
 def largest_gain(
     profit: Profit, costs: Floats, own: Callable[[Any], Any], bids: Floats, refined: int = REFINED
 ) -> float:
-    """sup over costs of the best profit less that of the strategy."""
-    worst = 0.0
-    for cost in costs:
-        asked = float(own(cost))
-        mine = 0.0 if math.isnan(asked) else float(profit(float(cost), np.array([asked]))[0])
-        tried = profit(float(cost), bids)
-        best = int(np.nanargmax(tried))
-        near = np.linspace(bids[max(best - 1, 0)], bids[min(best + 1, len(bids) - 1)], refined)
-        gain = max(float(np.nanmax(profit(float(cost), near))), float(tried[best])) - mine
-        worst = max(worst, gain)
-    return worst
+    """sup over costs of the best profit less that of the strategy.
+
+    Args:
+        profit: Of costs of shape (costs, 1) and bids of shape (costs or 1, bids).
+        costs: Shape (costs,).
+        own: The strategy; NaN where it does not bid.
+        bids: Ascending, tried for each cost; the best one once more on a finer scale.
+        refined: How many are tried there.
+    """
+    column = costs[:, None]
+    asked = np.asarray(own(costs), dtype=float)
+    with np.errstate(invalid="ignore"):
+        mine = np.nan_to_num(profit(column, asked[:, None])[:, 0], nan=0.0)
+    tried = profit(column, bids[None, :])
+    best = np.nanargmax(tried, axis=1)
+    near = np.linspace(bids[np.maximum(best - 1, 0)], bids[np.minimum(best + 1, len(bids) - 1)], refined, axis=1)
+    most = np.maximum(np.nanmax(profit(column, near), axis=1), np.nanmax(tried, axis=1))
+    return max(0.0, float((most - mine).max()))
+
+
+def cost_by_cost(profit: Callable[[float, Floats], Floats]) -> Profit:
+    """The profit of one cost, for several."""
+
+    def of(costs: Floats, bids: Floats) -> Floats:
+        rows = np.broadcast_to(bids, (len(costs), bids.shape[1]))
+        return np.array([profit(cost, row) for cost, row in zip(costs[:, 0].tolist(), rows, strict=True)])
+
+    return of
 
 
 def first_price(
@@ -126,7 +144,7 @@ def first_price(
             continue  # nobody of this class bids
         inside = 0.0 if pooled is None else float(market.classes[number][0].cdf(pooled))
 
-        def profit(cost: float, asked: Floats, number: int = number, inside: float = inside) -> Floats:
+        def profit(cost: Floats, asked: Floats, number: int = number, inside: float = inside) -> Floats:
             chance = rivals.none_below(number, factor[number] * asked)
             if inside:  # those who ask the floor share by lot with all who do
                 chance = np.where(asked <= floor, (1 - (1 - inside) ** n) / (n * inside), chance)
@@ -166,4 +184,55 @@ def correlated(market: Market, strategy: Strategy, reserve: float) -> float:
         return np.asarray(utility(market, asked - cost) * chance)
 
     bids = np.linspace(float(strategy.bids[0]), min(reserve, float(strategy.bids[-1])), BIDS)
-    return largest_gain(profit, types(market, 0, float(strategy.costs[-1])), strategy, bids)
+    return largest_gain(cost_by_cost(profit), types(market, 0, float(strategy.costs[-1])), strategy, bids)
+
+
+def signalled(market: Market, strategy: Strategy, reserve: float, *, second: bool) -> float:
+    """ε of first and second price in one class with a common component, as bids on s = c + v / n.
+
+    With A(b) the chance that one rival bids more than b, and m(b) its mean signal if it does, a bid b earns
+    A^(n−1) (b − s − (n−1)/n m) under first price.
+    """
+    ((private, count),) = market.classes
+    top = float(strategy.costs[-1])
+    cost = np.union1d(
+        np.linspace(float(strategy.costs[0]), top, SUMS), strategy.costs[:: len(strategy.costs) // SUMS + 1]
+    )
+    left, mean = _rival_above(private, market.common, count, cost)
+    asked = strategy(cost)
+    rivals = count - 1
+    chance = left**rivals
+    burden = chance * rivals / count * mean
+    if second:  # paid: the mean of the lowest rival's bid, or the reserve where nobody else bids
+        steps = -np.diff(chance) * (asked[1:] + asked[:-1]) / 2
+        last = reserve if strategy.ceiling < math.inf else asked[-1]
+        income = np.append(np.cumsum(steps[::-1])[::-1], 0.0) + chance[-1] * last
+    else:
+        income = chance * asked
+    profit = income - burden - np.outer(cost, chance)  # of each sum (rows), bidding as each other does (columns)
+    return float((profit.max(axis=1) - np.diagonal(profit)).max())
+
+
+def _rival_above(private: Any, common: Any, count: int, at: Floats) -> tuple[Floats, Floats]:
+    """The chance that c + v / n is above some sums, and the mean of v if it is.
+
+    The narrower of c and v / n is taken at quantiles of equal weight, the other by its survivor function.
+    """
+    quantiles = (np.arange(SIGNALS) + 0.5) / SIGNALS
+    widths = [float(np.ptp(each.ppf([0.01, 0.99]))) for each in (private, common)]
+    if widths[0] > widths[1] / count:
+        signals = np.asarray(common.ppf(quantiles))
+        more = np.array([private.sf(each - signals / count) for each in at])
+        left, total = more.mean(axis=1), (more * signals).mean(axis=1)
+    else:
+        least = count * (at[:, None] - private.ppf(quantiles))
+        fine = np.asarray(common.ppf(np.linspace(0, 1, FINE)))
+        # E[v; v above x], from above; between two quantiles v has its mean of a straight line.
+        steps = (fine[1:] + fine[:-1]) / 2 / (FINE - 1)
+        sums = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
+        above = common.sf(least)
+        place = np.clip((1 - above) * (FINE - 1), 0, FINE - 1)
+        cell = np.minimum(place.astype(int), FINE - 2)
+        partial = (cell + 1 - place) * (np.clip(least, fine[0], fine[-1]) + fine[cell + 1]) / 2 / (FINE - 1)
+        left, total = above.mean(axis=1), (sums[cell + 1] + partial).mean(axis=1)
+    return left, total / np.maximum(left, 1e-300)
