@@ -349,8 +349,9 @@ class _Shot:
             a, b, c, d = self._cubics[number][node]
             value = a + x * (b + x * (c + x * d))
         else:
-            end, slope = self._tails[number][odds >= HIGH]
-            value = end + (odds - (HIGH if odds >= HIGH else LOW)) * slope
+            first, last = self._tails[number]
+            end, slope, start = (*last, HIGH) if odds >= HIGH else (*first, LOW)
+            value = end + (odds - start) * slope
         if value > 0:
             share = math.exp(-value)
             return self._width[number] * share / (1 + share)
