@@ -139,7 +139,7 @@ def test_units_and_order_do_not_matter(factor: float, shift: float, random) -> N
         ({"cls": [0, 1]}, "must be as long"),
         ({"bids": [1.0, np.nan, 2.0]}, "bid 1 is not a number"),
         ({"ring": ["A"]}, "ring has 1 entries"),
-        ({}, "class 0 has made 1 bids"),
+        ({}, "bid 0 is one of 1 that its class has made in all"),
     ],
 )
 def test_what_is_wrong_is_said(change: dict[str, object], said: str) -> None:

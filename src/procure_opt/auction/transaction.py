@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from procure_opt.auction import symmetric
 from procure_opt.auction.kernels import boundary
 from procure_opt.auction.past import NO, YES, PastBids, past_bids
 from procure_opt.cells import (
@@ -966,13 +967,13 @@ def wins(distribution: Any, delta: float, rivals: Places) -> Floats:
     >>> wins(stats.uniform(0, 1), 0.3, np.array([1, 2])).round(9).tolist()
     [0.755, 0.624333333]
     """
-    low, high = (float(each) for each in distribution.support())
-    sure = float(distribution.cdf(low + delta)) if delta > 0 else 0.0
-    most = float(distribution.cdf(high + delta)) if delta < 0 else 1.0
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    at = sure + (most - sure) * (nodes + 1) / 2
-    left = distribution.sf(distribution.ppf(at) - delta)
-    return np.asarray(sure + (most - sure) / 2 * (left ** rivals[:, None] @ weights))
+    low, high = float(distribution.support()[0]), float(distribution.isf(1e-13))
+    start, end = low + max(delta, 0.0), high + min(delta, 0.0)
+    if not start < end:
+        return np.full(len(rivals), float(delta > 0))
+    at, mass = symmetric.masses(distribution, symmetric.grid(distribution, start, end))
+    left = distribution.sf(at.ravel() - delta) ** rivals[:, None]
+    return np.asarray(distribution.cdf(start) + left @ mass.ravel())
 
 
 def _advantage(
