@@ -55,8 +55,8 @@ MAY = {
     "auction.verify": "auction.market auction.symmetric",
     "auction.outcome": "auction.asymmetric auction.market auction.symmetric",
     "auction.entry": "auction.market auction.outcome auction.symmetric",
-    "auction.signals": "auction.distributions auction.market auction.outcome auction.rules auction.symmetric"
-    " auction.verify",
+    "auction.signals": "auction.asymmetric auction.distributions auction.market auction.outcome auction.rules"
+    " auction.symmetric auction.verify",
     "auction.first_price": "auction.asymmetric auction.distributions auction.entry auction.market auction.outcome"
     " auction.rules auction.signals auction.symmetric auction.verify",
     "auction.second_price": "auction.asymmetric auction.entry auction.market auction.outcome auction.rules"

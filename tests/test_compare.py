@@ -552,7 +552,6 @@ def test_names() -> None:
         ({"rules": RULES, "base": "third"}, "'third', is none of the rules, which are first, mean, second, none"),
         ({"base": 7}, "7, is none of the rules, which are first, second"),
         ({"market": "cheap"}, "rules are compared on a Market, not 'cheap'"),
-        ({"market": Market((UNIFORM, 3), common=UNIFORM)}, "leave common out"),
         ({"draws": 1}, "draws is 1; it must be a whole number of at least 2"),
         ({"draws": 10.5}, "draws is 10.5"),
         ({"seed": -1}, "seed is -1"),

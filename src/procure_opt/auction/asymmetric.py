@@ -547,7 +547,8 @@ def _apart(one: Floats, other: Floats) -> float:
 def _cubics(table: _Class) -> list[list[float]]:
     """The coefficients of each cell's polynomial, over its width."""
     left, right, rise = table.slopes[:-1] * STEP, table.slopes[1:] * STEP, np.diff(table.values)
-    return np.column_stack([table.values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise]).tolist()
+    parts = [table.values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise]
+    return [[float(each) for each in cell] for cell in zip(*parts, strict=True)]
 
 
 def _tabled(distribution: Any, end: float) -> _Class:

@@ -164,7 +164,7 @@ class Sum:
         """The probability of at most s."""
         signal, weight, start, _ = self._over(s)
         below = weight * self.private.cdf(np.asarray(s)[..., None] - signal / self.n)
-        return np.clip(below.sum(axis=-1) + start, 0.0, 1.0)
+        return np.asarray(np.clip(below.sum(axis=-1) + start, 0.0, 1.0))
 
     @cached_property
     def _quantiles(self) -> interpolate.PchipInterpolator:
@@ -195,7 +195,7 @@ class Sum:
     def _end(self, s: Any) -> Floats:
         """At an end of the support only one signal is possible."""
         (low, high), (least, most) = self.support(), self.common.support()
-        return np.where(np.asarray(s) - low < high - np.asarray(s), least, most)
+        return np.asarray(np.where(np.asarray(s) - low < high - np.asarray(s), least, most))
 
     def expected_cost(self, s: Any) -> Floats:
         """w(s): what the work costs in the mean if the lowest rival has the same sum."""

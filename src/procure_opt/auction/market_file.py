@@ -12,11 +12,11 @@ from scipy import stats
 
 from procure_opt.auction.distributions import Distribution
 from procure_opt.auction.market import Market
-from procure_opt.auction.rules import AverageBid, FirstPrice, PricePoints, SecondPrice
+from procure_opt.auction.rules import CATALOGUE
 from procure_opt.cells import BadTable, Problem
 from procure_opt.policy_file import Key, Toml
 
-RULES = {rule.__name__: rule for rule in (FirstPrice, SecondPrice, AverageBid, PricePoints)}
+RULES: dict[str, Any] = {rule.__name__: rule for rule in CATALOGUE if "__call__" in vars(rule)}  # on prices alone
 DISTRIBUTIONS = {name for name in dir(stats) if isinstance(getattr(stats, name), stats.rv_continuous)}
 COMMON = ("uniform", "truncnorm", "beta", "weibull_min", "lognorm", "expon", "triang")
 MARKET = ("in_house", "entry_cost", "entry", "risk_aversion", "absolute_risk_aversion", "correlation", "rings")

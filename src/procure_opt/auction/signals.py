@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from scipy import interpolate, optimize
 
 from procure_opt.auction import symmetric, verify
+from procure_opt.auction.asymmetric import NotConverged
 from procure_opt.auction.distributions import Sum
 from procure_opt.auction.market import Market
-from procure_opt.auction.outcome import WHOLE, Equilibrium, NotConverged, reserve_of, risk_neutral
+from procure_opt.auction.outcome import WHOLE, Equilibrium, reserve_of, risk_neutral
 from procure_opt.auction.rules import FirstPrice, SecondPrice
 from procure_opt.auction.symmetric import Strategy
 
@@ -41,7 +42,7 @@ def _of(rule: FirstPrice | SecondPrice, market: Market) -> Sum:
         raise ValueError("a common component is solved for independent signals and a fixed field of suppliers")
     if getattr(rule, "floor", None) is not None:
         raise ValueError("a floor is solved for private costs; leave it or the common component out")
-    ((of, _),) = market.known
+    of: Sum = market.known[0][0]
     if not all(math.isfinite(end) for end in of.support()):
         raise ValueError("private costs and the common component both need a highest value; truncate them")
     return of
