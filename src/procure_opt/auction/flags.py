@@ -8,7 +8,7 @@ to consortia.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -63,7 +63,7 @@ class Looked(NamedTuple):
     """What a flag looked at: lots, bidders or buyers, with those left out by reason and the fence it drew."""
 
     at: str
-    count: int
+    number: int
     left_out: Mapping[str, int]
     fence: float = math.nan
 
@@ -166,10 +166,10 @@ def red_flags(source: str | Path | Table | PastBids | Iterable[Process], *, flag
         said = {"code": flag.code, "name": flag.name}
         rows += [said | row for row in found.rows]
         for looked in found.looked:
-            whole = looked.count + sum(looked.left_out.values())
+            whole = looked.number + sum(looked.left_out.values())
             kinds = ("process", "lot") if looked.at == "lot" else (looked.at,)
             raised = sum(row["flagged"] in kinds for row in found.rows)
-            about = {"at": looked.at, "looked_at": looked.count, "left_out": whole - looked.count}
+            about = {"at": looked.at, "looked_at": looked.number, "left_out": whole - looked.number}
             summary.append(said | about | {"flagged": raised, "fence": looked.fence})
             for why, count in looked.left_out.items():
                 missed.append(said | {"at": looked.at, "left_out": count, "of": whole, "why": why})
@@ -207,8 +207,9 @@ class ShortPeriod:
     def __call__(self, past: PastLots) -> Found:
         """The processes flagged."""
         each = past.lots.drop_duplicates("process")
-        days = np.floor((each["end"] - each["start"]) / pd.Timedelta(days=1))
+        days = (each["end"] - each["start"]).dt.total_seconds() // 86_400
         least = each["details"].map(self.days_by_details).astype(float).fillna(self.days)
+        each = each.assign(days=days, least=least)
         other = ~each["method"].isin(self.methods) if self.methods else pd.Series(False, each.index)
         seen, left_out = _left_out(
             each,
@@ -219,10 +220,10 @@ class ShortPeriod:
             },
         )
         rows = [
-            _row("process", process, 1.0,
-                 f"Bidders had {days[at]:.0f} days, fewer than {least[at]:g}. Why so few, and who could know before?",
-                 process)
-            for at, process in seen["process"][days < least].items()
+            _row("process", one.process, 1.0,
+                 f"Bidders had {one.days:.0f} days, fewer than {one.least:g}. Why so few, and who could know before?",
+                 one.process)
+            for one in _each(seen[seen["days"] < seen["least"]])
         ]  # fmt: skip
         return Found(rows, [Looked("process", len(seen), left_out)])
 
@@ -282,7 +283,7 @@ class CloseSecond:
         gaps, left_out = _gaps(past)
         fence = _fence(gaps["gap"], -1, self.threshold, left_out)
         rows = []
-        for gap in gaps[gaps["gap"] <= fence].itertuples():
+        for gap in _each(gaps[gaps["gap"] <= fence]):
             why = (
                 f"The second bid lay {_percent(gap.gap)} above the winning one, where the usual distances begin at "
                 f"{_percent(fence)}. Did the two know of each other?"
@@ -391,7 +392,7 @@ class LateWinner:
         late = valid[(valid["date"] > end) & valid["lot"].isin(seen.index)]
         rows = []
         for lot, here in late.groupby("lot"):
-            winners = [bid for bid in here.itertuples() if set(bid.tenderers) & set(suppliers[lot])]
+            winners = [bid for bid in _each(here) if set(bid.tenderers) & set(suppliers[lot])]
             if winners:
                 first = winners[0]
                 why = (
@@ -598,7 +599,7 @@ class HeavyDiscount:
         gaps, left_out = _gaps(past)
         fence = _fence(gaps["gap"], 1, self.threshold, left_out)
         rows = []
-        for gap in gaps[gaps["gap"] >= fence].itertuples():
+        for gap in _each(gaps[gaps["gap"] >= fence]):
             why = (
                 f"The second bid lay {_percent(gap.gap)} above the winning one, where the usual distances end at "
                 f"{_percent(fence)}. A better method, a mistake, work left out, or a second bid that was not meant?"
@@ -609,6 +610,11 @@ class HeavyDiscount:
 
 
 # ---- what the flags share ---------------------------------------------------------------------------------
+
+
+def _each(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows, their columns as attributes."""
+    return iter(table.itertuples())
 
 
 def _row(flagged: str, name: str, value: float, why: str, process: str = "", lot: str = "") -> Row:
@@ -884,7 +890,10 @@ def _of_table(past: PastBids) -> PastLots:
     if "method" not in rows:
         notes.append("no column method: every auction is taken to have been open or selective")
         each["method"] = each["method"].replace("", "open")
-    won = rows["winner"].astype(bool)
+    won, bidder = rows["winner"].astype(bool), rows["bidder"].astype(str)
+    suppliers: dict[int, set[str]] = {}
+    for at, who in zip(lot[won].tolist(), bidder[won].tolist()):
+        suppliers.setdefault(at, set()).add(who)
     more = rows["n"].groupby(lot).max()
     counted = rows["bidder"].groupby(lot).nunique()
     lots = pd.DataFrame(
@@ -898,12 +907,10 @@ def _of_table(past: PastBids) -> PastLots:
             "said": more.where(more > counted),
             "pending": False,
             "active": won.groupby(lot).any().astype(int),
-            "suppliers": rows["bidder"][won].groupby(lot[won]).agg(lambda who: tuple(sorted(set(who)))),
+            "suppliers": [tuple(sorted(suppliers.get(at, ()))) for at in range(lot.max() + 1)],
         },
         columns=LOTS,
     )
-    lots["suppliers"] = [who if isinstance(who, tuple) else () for who in lots["suppliers"]]
-    bidder = rows["bidder"].astype(str)
     bids = pd.DataFrame(
         {
             "lot": lot, "bid": range(len(rows)), "bidder": bidder, "tenderers": [(who,) for who in bidder],

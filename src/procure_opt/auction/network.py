@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,8 +106,9 @@ class BidNetwork:
 
         if ax is None:
             ax = plt.figure(figsize=(8, 8), layout="constrained").add_subplot()
-        kept = [(a, b) for a, b, w in self.graph.edges(data="weight") if w >= least]
-        shown = self.graph.edge_subgraph(kept).copy() if kept else self.graph
+        close = self.pairs[self.pairs["weight"] >= least]
+        kept = list(zip(close["bidder_a"], close["bidder_b"]))
+        shown = self.graph.edge_subgraph(kept) if kept else self.graph
         place = nx.spring_layout(shown, weight="weight", seed=0)
         hue = {one: f"C{number % 10}" for number, group in reversed([*enumerate(groups)]) for one in group}
         most = max(self.bidders["tenders"].max(), 1)
@@ -115,7 +116,7 @@ class BidNetwork:
         colours = [hue.get(one, "lightgrey") for one in shown]
         nx.draw_networkx_nodes(shown, place, ax=ax, node_size=sizes, node_color=colours)
         nx.draw_networkx_edges(
-            shown, place, ax=ax, alpha=0.5, width=[3 * w for *_, w in shown.edges(data="weight")], edge_color="grey"
+            shown, place, ax=ax, edgelist=kept, width=(3 * close["weight"]).tolist(), alpha=0.5, edge_color="grey"
         )
         nx.draw_networkx_labels(shown, place, ax=ax, labels={one: one for one in shown if one in hue}, font_size=8)
         ax.set_title(f"Who bids with whom (weights from {least:g})")
@@ -166,9 +167,9 @@ def _met(auction: Ints, bidder: Ints, bidders: int) -> tuple[Ints, Ints, Ints]:
     """The pairs i < j that met, and in how many auctions."""
     ones = np.ones(len(bidder), dtype=np.int64)
     sat = sparse.csr_array((ones, (auction, bidder)), shape=(int(auction.max()) + 1, bidders))
-    both = sparse.triu(sat.T @ sat, k=1, format="csr")
-    both.sort_indices()
-    both = both.tocoo()
+    both = sparse.triu(sat.T @ sat, k=1, format="coo")
+    order = np.lexsort((both.col, both.row))
+    both = sparse.coo_array((both.data[order], (both.row[order], both.col[order])), shape=both.shape)
     return both.row.astype(np.int64), both.col.astype(np.int64), both.data.astype(np.int64)
 
 
@@ -207,7 +208,8 @@ class SuspiciousGroups:
         )
 
 
-class Market(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Market:
     """Bids as numbers, and what is expected within each class: two bidders meet with the product of their chances."""
 
     auction: Ints
@@ -326,7 +328,7 @@ def _strata(past: PastBids, classes: Sequence[str]) -> Ints:
             raise ValueError(
                 f"given: {column!r} differs among the bids of the tender {several.index[several > 1][0]!r}"
             )
-    return table.groupby(list(classes), dropna=False).ngroup().to_numpy(dtype=np.int64)
+    return np.asarray(table.groupby(list(classes), dropna=False).ngroup(), dtype=np.int64)
 
 
 def _market(auction: Ints, bidder: Ints, stratum: Ints, bidders: int) -> Market:
@@ -422,7 +424,7 @@ def _shuffled_tops(market: Market, least: int, permutations: int, rng: np.random
         bidder = market.bidder
         for _ in range(steps):
             bidder = _shuffled(market, bidder, rng)
-            found = _search(market._replace(bidder=bidder), least)
+            found = _search(replace(market, bidder=bidder), least)
             tops.append((found.together.max(initial=-np.inf), found.exclusive.max(initial=-np.inf)))
     return np.array(tops)
 

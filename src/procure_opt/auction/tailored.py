@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from procure_opt.auction.past import PastBids, past_bids
 from procure_opt.cells import NUMBER, TEXT, BadTable, Problem, Table, read_table
 from procure_opt.offers import as_tender, lot_of
 from procure_opt.reversals import best, winner_map
-from procure_opt.scoring import Scoring
+from procure_opt.scoring import SCALE, Scoring
 from procure_opt.tender import Tender
+
+Floats = NDArray[np.float64]
 
 REQUIREMENTS: dict[str, Any] = {"requirement": TEXT, "attribute": TEXT, "least": NUMBER, "most": NUMBER, "one_of": TEXT}
 CRITERIA: dict[str, Any] = {"criterion": TEXT, "weight": NUMBER, "low": 0.0, "high": 100.0}
 PAST = ("past_bids", "past_wins", "past_total", "past_largest")  # attributes that past bids tell
 
-USUAL_PRICE = 1_000_000.0  # formulas do not depend on the currency; this is far above its smallest unit
+ANY_PRICE = 1_000_000.0  # for formulas to which cents and millions are the same
 WIDEST = 1_000.0  # a bid so many times as dear as another is beyond any that is sent in earnest
-STEPS = 60  # prices tried on the way down to the smallest unit of money
+TRIED = 200  # prices tried at once, before the next are tried between the last that wins and the first that does not
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,8 @@ class Tailored:
         requirements: One row a requirement: `requirement`, `meet` (known bidders who meet it), `fail`, `unknown`,
             `only` (the one who meets it, if it is one alone and nobody is unknown), `past_winner` (whether that one
             won before), `left_without` (bidders left if this requirement alone were dropped).
-        bidders: One row a bidder: `bidder`, `past_wins`, `fails` (requirements), `unknown`, `left`.
+        bidders: One row a bidder: `bidder`, `past_wins`, `fails` (requirements), `unknown`, `left` (fails none; what is
+            not known is not held against it).
         criteria: One row a criterion: `criterion`, `share` (of quality), `span`, `pays_for` (how much dearer the best
             bid in this criterion may be and still beat the worst, all else equal; inf: price cannot make up for it),
             `spread` (how much dearer the dearest bid is usually), `decides_alone` (pays_for ≥ spread).
@@ -68,6 +73,7 @@ def tailored(
     scoring: Scoring | None = None,
     bids: Tender | Table = (),
     spread: float | None = None,
+    price: float | None = None,
 ) -> Tailored:
     """Whether the rules of a tender are such that one bidder alone can meet or win them.
 
@@ -88,10 +94,12 @@ def tailored(
         bids: Bids expected: `bidder`, `price`, `quality`, and `lots` if there are several.
         spread: How much dearer than the lowest the highest bid is (0.3: 30 %); left out: the 95 % quantile over past
             tenders with several bids.
+        price: The lowest price expected, for criteria under a formula that sets quality against amounts of money.
 
     Raises:
         BadTable: a column is missing or a cell cannot be read.
-        ValueError: nothing is given to look at, something needs the formula or a spread, or the formula refuses.
+        ValueError: nothing is given to look at, something needs the formula, a spread or a price, or the formula
+            refuses.
 
     References: Decarolis and Giorgiantonio (2022), EPJ Data Science 11, on red flags in calls for tenders.
 
@@ -131,7 +139,7 @@ def tailored(
     notes: list[str] = []
     wide = _spread(spread, history, bool(len(marks)) or _some(bids), notes)
     held, people = _held(asked, known)
-    weighed = _weighed(marks, scoring, wide)
+    weighed = _weighed(marks, scoring, wide, price)
     rivals, winners = _contest(bids, scoring, wide, notes)
     questions = (*_of_requirements(held, people), *_of_criteria(weighed), *_of_bids(rivals, winners))
     return Tailored(held, people, weighed, rivals, winners, questions, tuple(notes))
@@ -168,8 +176,7 @@ def _known(bidders: Table, history: PastBids | None, problems: list[Problem]) ->
 
 
 def _check(asked: pd.DataFrame, known: pd.DataFrame, marks: pd.DataFrame, problems: list[Problem]) -> None:
-    for row, one in asked.iterrows():
-        at = int(str(row))
+    for at, one in zip(asked.index.tolist(), asked.to_dict("records")):
         numeric = not (math.isnan(one["least"]) and math.isnan(one["most"]))
         if one["attribute"] and one["attribute"] not in known:
             there = ", ".join(map(str, known.columns)) or "none"
@@ -184,17 +191,17 @@ def _check(asked: pd.DataFrame, known: pd.DataFrame, marks: pd.DataFrame, proble
             problems.append(Problem("requirements", at, "attribute", reason))
     for row in asked.index[asked["requirement"].duplicated().to_numpy()]:
         problems.append(Problem("requirements", int(row), "requirement", f"{asked['requirement'][row]!r} stands twice"))
-    for row, one in marks.iterrows():
+    for at, one in zip(marks.index.tolist(), marks.to_dict("records")):
         if not one["weight"] > 0:
-            problems.append(Problem("criteria", int(str(row)), "weight", f"{one['weight']:g}: a weight is above 0"))
+            problems.append(Problem("criteria", at, "weight", f"{one['weight']:g}: a weight is above 0"))
         if not one["low"] < one["high"]:
-            problems.append(Problem("criteria", int(str(row)), "high", "the best mark must be above the worst"))
+            problems.append(Problem("criteria", at, "high", "the best mark must be above the worst"))
 
 
 def _held(asked: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Each requirement against each bidder: 1 meets, 0 fails, NaN not known."""
     met = np.full((len(known), len(asked)), np.nan)
-    for column, one in enumerate(asked.itertuples()):
+    for column, one in enumerate(_each(asked)):
         values = known[one.attribute]
         if one.one_of:
             allowed = {text.strip().lower() for text in one.one_of.split(";")}
@@ -243,7 +250,7 @@ def _of_requirements(held: pd.DataFrame, people: pd.DataFrame) -> list[str]:
     asked = [
         f"Of {len(people)} known bidders {row.only} alone meets the requirement {row.requirement!r}"
         f"{', and it won before' if row.past_winner else ''}. What does the service need it for?"
-        for row in held.itertuples()
+        for row in _each(held)
         if row.only
     ]
     if held.empty:
@@ -251,17 +258,20 @@ def _of_requirements(held: pd.DataFrame, people: pd.DataFrame) -> list[str]:
     left = people[people["left"]]
     if len(left) <= 1:
         who = "no known bidder is left" if left.empty else f"{left['bidder'].iloc[0]} alone is left"
-        most = held.loc[held["left_without"].idxmax()]
+        most = held.iloc[int(held["left_without"].argmax())]
         gain = int(most["left_without"]) - len(left)
-        hint = (
-            f"; without {most['requirement']!r} {gain} more would be"
-            if gain
-            else "; no single requirement is the cause"
+        cause = (
+            f"without {most['requirement']!r} {gain} more would be" if gain else "no single requirement is the cause"
         )
         asked.append(
-            f"All requirements together: {who} of {len(people)}{hint}. Which of them are needed at this level?"
+            f"All requirements together: {who} of {len(people)}; {cause}. Which of them are needed at this level?"
         )
     return asked
+
+
+def _each(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows, their columns as attributes."""
+    return iter(table.itertuples())
 
 
 # ---- criteria against price -------------------------------------------------------------------------------
@@ -292,47 +302,48 @@ def _spread(spread: float | None, history: PastBids | None, needed: bool, notes:
     return found
 
 
-def _weighed(marks: pd.DataFrame, scoring: Any, spread: float) -> pd.DataFrame:
+def _weighed(marks: pd.DataFrame, scoring: Any, spread: float, price: float | None) -> pd.DataFrame:
     """What the span of each criterion pays for, by the formula itself."""
+    if price is None and len(marks) and SCALE not in getattr(scoring, "claims", ()):
+        raise ValueError(f"{scoring!r} sets quality against amounts of money: give price=, the lowest price expected")
+    if price is not None and not 0 < price < math.inf:
+        raise ValueError(f"price is {price!r}: the lowest price expected, above 0")
+    lowest = price or ANY_PRICE
     share = (marks["weight"] / marks["weight"].sum()).to_numpy(dtype=float)
     low, high = marks["low"].to_numpy(dtype=float), marks["high"].to_numpy(dtype=float)
-    middle = share @ (low + high) / 2 if len(marks) else 0.0
+    middle = float(share @ (low + high)) / 2
     rows = []
-    for word, part, span in zip(marks["criterion"], share, high - low):
-        half = part * span / 2
-
-        def still_wins(ratio: float, half: float = half) -> bool:
-            return _ahead(scoring, USUAL_PRICE * ratio, middle + half, USUAL_PRICE, middle - half)
-
-        pays = _reach(still_wins)
-        rows.append(
-            {"criterion": word, "share": float(part), "span": float(span), "pays_for": pays, "spread": spread,
-             "decides_alone": pays >= spread}
-        )  # fmt: skip
+    for word, part, span in zip(marks["criterion"], share.tolist(), (high - low).tolist()):
+        marked = (middle + part * span / 2, middle - part * span / 2)
+        pays = _pays_for(scoring, lowest, *marked)
+        about = {"criterion": word, "share": part, "span": span, "pays_for": pays}
+        rows.append(about | {"spread": spread, "decides_alone": pays >= spread})
     return pd.DataFrame(rows, columns=["criterion", "share", "span", "pays_for", "spread", "decides_alone"])
 
 
-def _ahead(scoring: Any, price: float, quality: float, other_price: float, other_quality: float) -> bool:
-    """Whether a bid is not beaten by another, these two alone."""
-    prices = round(price, 2), round(other_price, 2)
-    rows = [
-        {"bid": name, "price": price, "quality": quality, "estimate": max(prices), "reserve": max(prices)}
-        for name, price, quality in zip(("one", "other"), prices, (quality, other_quality))
-    ]
-    return bool(best(np.asarray(scoring(as_tender(rows)), dtype=float))[0])
+def _pays_for(scoring: Any, lowest: float, better: float, worse: float) -> float:
+    """How much dearer, as a share, a better bid may be and not be beaten; inf where it is not however dear."""
+    ratios = np.geomspace(1.0, WIDEST, TRIED)
+    for _ in range(4):
+        wins = np.flatnonzero(_not_beaten(scoring, lowest, ratios, better, worse))
+        if not len(wins):
+            return 0.0
+        last = int(wins[-1])
+        if last == len(ratios) - 1:
+            return math.inf if ratios[last] >= WIDEST else float(ratios[last]) - 1
+        ratios = np.linspace(ratios[last], ratios[last + 1], TRIED)
+    return float(ratios[0]) - 1
 
 
-def _reach(still_wins: Any) -> float:
-    """How much dearer, as a share, a bid may be: by bisection; inf where it wins however dear."""
-    if not still_wins(1.0):
-        return 0.0
-    if still_wins(WIDEST):
-        return math.inf
-    low, high = 1.0, WIDEST
-    while high - low > 1e-6 * low:
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if still_wins(middle) else (low, middle)
-    return low - 1
+def _not_beaten(scoring: Any, lowest: float, ratios: Floats, better: float, worse: float) -> NDArray[np.bool_]:
+    """Whether the better and dearer of two bids is not beaten, at many prices at once: each pair on its own lot."""
+    asked = np.round(lowest * ratios, 2)
+    pairs = pd.DataFrame({"lots": [f"{k}" for k in range(len(ratios))], "estimate": asked, "reserve": asked})
+    one = pairs.assign(bid="one " + pairs["lots"], price=asked, quality=better)
+    other = pairs.assign(bid="other " + pairs["lots"], price=round(lowest, 2), quality=worse)
+    tender = as_tender(pd.concat([one, other], ignore_index=True))
+    score = dict(zip(tender.bid_names.tolist(), np.asarray(scoring(tender), dtype=float).tolist()))
+    return np.array([best(np.array([score[a], score[b]]))[0] for a, b in zip(one["bid"], other["bid"])])
 
 
 def _of_criteria(weighed: pd.DataFrame) -> list[str]:
@@ -340,7 +351,7 @@ def _of_criteria(weighed: pd.DataFrame) -> list[str]:
     return [
         f"The span of {row.criterion!r} pays for a price {_more(row.pays_for)}; bids lie {row.spread:.0%} apart: "
         "who marks it, by which published scale, and who can get the best mark?"
-        for row in weighed.itertuples()
+        for row in _each(weighed)
         if row.decides_alone
     ]
 
@@ -403,25 +414,32 @@ def _rivals(tender: Tender, lot: str, scoring: Any, spread: float, notes: list[s
 def _price_to_win(tender: Tender, scoring: Any, bid: int) -> float:
     """The highest price below its own at which a bid wins, the others unchanged; NaN where none of those tried does."""
     own = int(tender.price[bid])
-
-    def wins(price: int) -> bool:
-        prices = np.array(tender.price)
-        prices[bid] = price
-        other = tender.replace(bids=tender.bids.assign(price=prices * tender.money_unit))
-        return bool(best(np.asarray(scoring(other), dtype=float))[bid])
-
-    # Some formulas do not reward a lower price all the way down, so that the way down is walked before it is halved.
-    steps = np.unique(np.geomspace(1, max(own, 1), STEPS).round().astype(int))[::-1].tolist()
-    above = own
-    for step in steps[1:]:
-        if wins(step):
-            low, high = step, above
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if wins(middle) else (low, middle)
-            return float(low * tender.money_unit)
-        above = step
+    tried = np.unique(np.geomspace(1, max(own, 1), TRIED).round().astype(int))[:-1]
+    while len(tried):
+        wins = np.flatnonzero(_wins_at(tender, scoring, bid, tried))
+        if not len(wins):
+            return math.nan
+        last = int(wins[-1])
+        above = int(tried[last + 1]) if last + 1 < len(tried) else own
+        if above - tried[last] <= 1:
+            return float(tried[last] * tender.money_unit)
+        tried = np.unique(np.linspace(tried[last], above, TRIED).round().astype(int))[:-1]
     return math.nan
+
+
+def _wins_at(tender: Tender, scoring: Any, bid: int, prices: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Whether a bid on the one lot there is wins at each of many prices: each on a copy of the lot."""
+    lot, copies = int(tender.quantity.indices[0]), [f"{k}" for k in range(len(prices))]
+    bids = pd.concat([tender.bids] * len(prices), ignore_index=True)
+    label = np.repeat(copies, len(tender.price))
+    asked = np.tile(tender.price, len(prices))
+    asked[bid :: len(tender.price)] = prices
+    bids = bids.assign(lots=label, bid=label + " " + bids["bid"], price=asked * tender.money_unit)
+    lots = pd.concat([tender.lots.iloc[[lot]]] * len(prices), ignore_index=True).assign(lot=copies)
+    many = Tender(lots, bids, tender.bidders, money_unit=tender.money_unit)
+    score = dict(zip(many.bid_names.tolist(), np.asarray(scoring(many), dtype=float).tolist()))
+    scores = np.array([score.get(name, math.nan) for name in bids["bid"]]).reshape(len(prices), -1)
+    return np.array([best(row)[bid] for row in scores])
 
 
 def _of_bids(rivals: pd.DataFrame, winners: pd.DataFrame) -> list[str]:
@@ -433,7 +451,7 @@ def _of_bids(rivals: pd.DataFrame, winners: pd.DataFrame) -> list[str]:
                 f"Lot {lot}: no rival of {here['winner'].iloc[0]} could win by any price bids usually differ by. "
                 "Is quality marked so that others can catch up?"
             )
-    for row in winners[winners["always"]].itertuples():
+    for row in _each(winners[winners["always"]]):
         asked.append(
             f"Lot {row.lot}: {row.winner} wins at every weight of price from {row.weight_from:.0%} to "
             f"{row.weight_to:.0%}. Is it that much better and cheaper, or are the marks made for it?"
