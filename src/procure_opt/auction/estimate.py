@@ -478,7 +478,7 @@ def _usable(past: PastBids, potential: int | str | None) -> tuple[pd.DataFrame, 
     if counts.max() < FEWEST:
         raise ValueError(
             f"there are too few auctions: at most {counts.max()} with the same number of bidders "
-            f"({int(counts.idxmax())}), and {FEWEST} are needed"
+            f"({counts.idxmax()}), and {FEWEST} are needed"
         )
     few = table["rivals"].map(counts) < FEWEST
     table, notes = _without(table, few, notes, f"with a number of bidders that fewer than {FEWEST} auctions have")

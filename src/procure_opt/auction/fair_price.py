@@ -18,9 +18,10 @@ from procure_opt.auction.distributions import Distribution, checked
 
 Floats = NDArray[np.float64]
 
-TAIL = np.geomspace(1e-9, 1e-3, 40)
-SHARES: Floats = np.unique(np.concatenate([[0.0, 1.0], TAIL, np.linspace(0.001, 0.999, 999), 1 - TAIL]))
-DRAWN: Floats = (np.arange(400) + 0.5) / 400  # shares of tenders at which each replication's winning bid is looked up
+# Close at both ends: a bid is a mean over those who cost more, however few, and the lowest of many costs is a low one.
+FEW = np.concatenate([np.geomspace(1e-12, 1e-5, 30, endpoint=False), np.geomspace(1e-5, 0.05, 400)])
+SHARES: Floats = np.unique(np.concatenate([FEW, np.linspace(0, 1, 701), 1 - FEW]))
+DRAWN: Floats = (np.arange(200) + 0.5) / 200  # shares of tenders at which each replication's winning bid is looked up
 
 UNTESTED = "Whether costs are private was not tested: these are costs as given, not estimated from bids."
 
@@ -79,11 +80,16 @@ class FairPrice:
         there = f" ({', '.join(f'{name} {value}' for name, value in self.at.items())})" if self.at else ""
         return "\n".join([
             self.private_cost,
-            f"{self.level:.0%} of competitive tenders with {self.n} bidders{there} are won at {self.low:,.6g} to "
-            f"{self.high:,.6g}.",
-            f"Means: lowest cost {self.mean_lowest_cost:,.6g}, second lowest {self.mean_second_cost:,.6g}.",
+            f"{self.level:.0%} of competitive tenders with {self.n} bidders{there} are won at {_told(self.low)} to "
+            f"{_told(self.high)}.",
+            f"Means: lowest cost {_told(self.mean_lowest_cost)}, second lowest {_told(self.mean_second_cost)}.",
             *(f"Rests on: {each}" for each in self.rests_on),
         ])  # fmt: skip
+
+
+def _told(amount: float) -> str:
+    """Four digits: more is not known."""
+    return f"{float(f'{amount:.4g}'):,.10g}"
 
 
 def fair_price(costs: Any, n: int, level: float = 0.90, *, at: Mapping[str, Any] | None = None) -> FairPrice:
@@ -136,8 +142,8 @@ def _mixed(curves: Curves, n: int, ends: Floats, rows: slice) -> Floats:
     few = replace(curves, costs=curves.costs[rows], bidding=curves.bidding[rows])
     common = curves.common[rows]
     if common.size == 1:
-        return winning_bids(few, n, ends)[0] * common[0, 0]
-    won = winning_bids(few, n, DRAWN if common.shape[1] == 1 else DRAWN[4::10])
+        return np.asarray(winning_bids(few, n, ends)[0] * common[0, 0])
+    won = winning_bids(few, n, DRAWN)
     return np.asarray(np.quantile(won[:, :, None] * common[:, None, :], ends))
 
 
@@ -187,7 +193,7 @@ def winning_bids(curves: Curves, n: int, shares: Floats) -> Floats:
     asked = bids(curves, n)
     some = 1 - (1 - curves.bidding) ** n
     lowest = (1 - (1 - shares * some[:, None]) ** (1 / n)) / curves.bidding[:, None]
-    return np.stack([np.interp(at, SHARES, row) for at, row in zip(lowest, asked)])
+    return np.array([np.interp(at, SHARES, row) for at, row in zip(lowest, asked)], dtype=float)
 
 
 def mean_costs(curves: Curves, n: int) -> Floats:

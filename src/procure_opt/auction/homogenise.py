@@ -101,8 +101,7 @@ def coefficients(x: Floats, log_bids: Floats, n: NDArray[np.intp]) -> Floats:
     within = np.column_stack([x, log_bids])
     counts = np.maximum(np.bincount(n), 1)
     within = within - np.column_stack([np.bincount(n, column) / counts for column in within.T])[n]
-    solution: Floats = np.linalg.lstsq(within[:, :-1], within[:, -1], rcond=None)[0]
-    return solution
+    return np.asarray(np.linalg.lstsq(within[:, :-1], within[:, -1], rcond=None)[0], dtype=float)
 
 
 def design(table: pd.DataFrame, covariates: str | Sequence[str] | None = None, scale: str | None = None) -> Design:

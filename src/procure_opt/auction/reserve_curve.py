@@ -148,7 +148,7 @@ def outlay(way: Way, costs: Costs, reserves: Floats, outside: float, entry_cost:
     left = 1 - entering * costs.below(highest)
     none, alone = left**n, n * left ** (n - 1) * (1 - left)
     second = low + costs.up_to(highest, second_above) - highest * (none + alone)
-    return second + alone * reserves + none * outside
+    return np.asarray(second + alone * reserves + none * outside)
 
 
 def fixed(costs: Costs, reserves: Floats, entry_cost: float) -> tuple[Floats, Floats]:
