@@ -240,3 +240,13 @@ def test_small_groups_are_named() -> None:
     extra = pd.DataFrame({"auction": [-1] * 5, "bidder": range(5), "bid": [0.5, 0.6, 0.7, 0.8, 0.9]})
     found = risk_aversion(pd.concat([table, extra]), replications=50)
     assert "1 auctions with 5 bidders are left out: they are too few" in found.notes
+
+
+def test_auctions_of_which_some_bids_are_missing_are_left_out() -> None:
+    table = risky(0.3, (2, 3), 60, 24).assign(bidders=lambda t: t.groupby("auction")["bid"].transform("size"))
+    found = risk_aversion(table, replications=50)
+    half = table["auction"] % 2 == 0
+    there = risk_aversion(table[~half | (table["bidder"] == 0)], replications=50)
+    assert "60 bids of auctions of which not all bids are known are left out" in there.notes
+    assert there.value == pytest.approx(risk_aversion(table[~half], replications=50).value)
+    assert there.value != found.value

@@ -186,6 +186,20 @@ def test_the_field_and_the_reserve_are_said_where_they_are_taken_from_the_bids()
     assert found.value == entry_cost(table.assign(reserve=1.0), 4, replications=2).value
 
 
+def test_auctions_of_which_some_bids_are_missing_only_count_who_bid() -> None:
+    """Of some auctions only the winning bid and the number of bidders are known."""
+    n = np.random.default_rng(14).binomial(4, 0.7, 400)
+    table = counted(UNIFORM, n, 1.0, np.random.default_rng(15))
+    table["bidders"] = table.groupby("auction")["bid"].transform("size")
+    most = entry_cost(table, 4, reserve=1.0, replications=2)
+    some = table["auction"] % 10 == 0
+    lowest = table.index.isin(table.groupby("auction")["bid"].idxmin())
+    found = entry_cost(table[~some | lowest], 4, reserve=1.0, replications=2)
+    assert found.notes[-1] == most.notes[-1]  # the same p
+    assert any("of which not all bids are known, serve only to count who bid" in note for note in found.notes)
+    assert found.value == pytest.approx(most.value, rel=0.1)
+
+
 def test_where_all_always_bid_the_figure_is_a_bound() -> None:
     table = counted(UNIFORM, np.full(100, 3), 1.0, np.random.default_rng(9))
     found = entry_cost(table, 3, reserve=1.0, replications=20)

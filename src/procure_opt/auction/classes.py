@@ -13,7 +13,7 @@ from scipy import stats
 
 from procure_opt.auction.kernels import boundary
 from procure_opt.auction.past import PastBids, past_bids
-from procure_opt.auction.transaction import Estimate, area, resampled
+from procure_opt.auction.transaction import Estimate, area, complete, resampled
 from procure_opt.cells import Table
 
 Floats = NDArray[np.float64]
@@ -282,7 +282,10 @@ def risk_aversion(bids: Table | PastBids, *, replications: int = 200, seed: int 
 
 def _by_number(past: PastBids) -> tuple[list[tuple[int, Floats, Places]], list[str]]:
     """For each number of bidders that has auctions enough: it, bids in order, and the auction of each."""
-    table, groups, notes = past.table, [], []
+    known, groups, notes = complete(past), list[tuple[int, Floats, Places]](), list[str]()
+    table = past.table[known]
+    if not known.all():
+        notes.append(f"{(~known).sum()} bids of auctions of which not all bids are known are left out")
     sizes = table.groupby("n")["auction"].nunique()
     for n, size in zip(sizes.index.to_numpy(dtype=np.intp).tolist(), sizes.tolist()):
         if n < 2 or size < GROUP:

@@ -109,6 +109,11 @@ def resampled(measure: Callable[[Places], Any], auctions: int, replications: int
     return np.array([measure(each) for each in draws], dtype=float)
 
 
+def complete(past: PastBids) -> NDArray[np.bool_]:
+    """Whether all bids of a bid's auction are known, not only those of some bidders."""
+    return np.asarray(np.bincount(past.auctions)[past.auctions] == past.table["n"].to_numpy())
+
+
 # --- What preparing a bid costs ---------------------------------------------------------------------------------------
 
 
@@ -289,7 +294,7 @@ def _field(
     if unanswered is not None and len({*could.tolist()}) > 1:
         raise ValueError("unanswered is one number, and potential bidders vary; estimate each number of them by itself")
     asked = _reserves(table, first, reserve, notes)
-    groups = _groups(table, auctions, n, could, known, notes)
+    groups = _groups(past, n, could, known, notes)
     if not groups:
         raise ValueError(f"no {GROUP} auctions have the same number of bidders, of at least 2; nothing can be compared")
     return _Field(n, could, asked, groups, unanswered, tuple(notes))
@@ -307,11 +312,9 @@ def _reserves(table: pd.DataFrame, first: Places, reserve: float | None, notes: 
     return np.where(np.isnan(given), highest, given)
 
 
-def _groups(
-    table: pd.DataFrame, auctions: Places, n: Places, could: Places, known: Known, notes: list[str]
-) -> tuple[_Group, ...]:
+def _groups(past: PastBids, n: Places, could: Places, known: Known, notes: list[str]) -> tuple[_Group, ...]:
     """Bids in order, by n and N, or by N alone if that is all that bidders know."""
-    bid = table["bid"].to_numpy(dtype=float)
+    bid, auctions, all_known = past.table["bid"].to_numpy(dtype=float), past.auctions, complete(past)
     keys = np.column_stack([n if known == "bidders" else np.zeros_like(n), could])
     kinds, kind = np.unique(keys, axis=0, return_inverse=True)
     kind = kind.ravel()
@@ -321,10 +324,14 @@ def _groups(
     for number, (rows, (rivals, may)) in enumerate(zip(np.split(order, ends), kinds.tolist())):
         if known == "bidders" and rivals == 1:
             continue
-        if counted[number] < GROUP:
-            notes.append(f"bids of {counted[number]} auctions (n = {rivals}, N = {may}) serve only to count who bid")
+        used = rows[all_known[rows]]
+        which = f" (n = {rivals}, N = {may})" if known == "bidders" else f" (N = {may})"
+        if (left := counted[number] - len(np.unique(auctions[used]))) > 0:
+            notes.append(f"{left} auctions{which}, of which not all bids are known, serve only to count who bid")
+        if counted[number] - left < GROUP:
+            notes.append(f"{counted[number] - left} auctions{which} are few and serve only to count who bid")
             continue
-        found.append(_Group(rivals, may, bid[rows], auctions[rows]))
+        found.append(_Group(rivals, may, bid[used], auctions[used]))
     return tuple(found)
 
 
@@ -757,7 +764,7 @@ def _unit_prices(
     table, auctions = past.table, past.auctions
     prices = _prices(past, items)
     n = table["n"].to_numpy(dtype=np.intp)
-    usable, notes = _comparable(n, auctions)
+    usable, notes = _comparable(np.where(complete(past), n, 0), auctions)
     kept = np.flatnonzero(usable)
     bid, won = table["bid"].to_numpy(dtype=float), table["winner"].to_numpy(dtype=bool)
     shares = amounts / prices.done[:, None]
@@ -804,7 +811,9 @@ def _comparable(n: Places, auctions: Places) -> tuple[NDArray[np.bool_], list[st
     sizes = n[np.unique(auctions, return_index=True)[1]]
     counted, notes = np.bincount(sizes), []
     for size in np.unique(sizes).tolist():
-        if size < 2 or counted[size] < LEAST:
+        if size == 0:
+            notes.append(f"{counted[size]} auctions are left out, because not all of their bids are known")
+        elif size < 2 or counted[size] < LEAST:
             notes.append(f"{counted[size]} auctions with {size} bidders are left out: {LEAST} with rivals are needed")
     usable = (n > 1) & (counted[n] >= LEAST)
     if not usable.any():
@@ -985,7 +994,8 @@ def _advantage(
     notes: tuple[str, ...],
 ) -> Estimate:
     won = np.bincount(auction, holds & rows["winner"].to_numpy(dtype=bool)).astype(float)
-    sizes, kind = np.unique(np.bincount(auction) - 1, return_inverse=True)
+    first = np.unique(auction, return_index=True)[1]
+    sizes, kind = np.unique(rows["n"].to_numpy(dtype=np.intp)[first] - 1, return_inverse=True)
     shares = np.bincount(kind) / len(kind)
     rate, error = _mean(won, cluster)
     equal = float(shares @ (1 / (sizes + 1)))
