@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from procure_opt.auction.distributions import Lowest
 from procure_opt.auction.kernels import boundary
 
 Floats = NDArray[np.float64]
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 UNIFORM = stats.uniform(0, 1)
 
 
@@ -250,3 +253,33 @@ def test_auctions_of_which_some_bids_are_missing_are_left_out() -> None:
     assert "60 bids of auctions of which not all bids are known are left out" in there.notes
     assert there.value == pytest.approx(risk_aversion(table[~half], replications=50).value)
     assert there.value != found.value
+
+
+# --- Past tenders -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not here")
+def test_the_tenders_of_tsuchiura_run_through() -> None:
+    """Bids as shares of the reserve, of those who are taken for members of a cartel, and of the rest."""
+    bids = pd.read_csv(SHARED / "tsuchiura" / "bids_2007_2011.csv").dropna(subset=["bid", "reserveprice"])
+    share = (bids["bid"] / bids["reserveprice"]).to_numpy()
+    found = invert_classes(share, bids["is_cartel"], bids["pid"])
+    alone = bids.groupby("pid")["bid"].transform("size").to_numpy() == 1
+    assert (np.isnan(found) == alone).mean() > 0.999  # at most a few bids below all of their rivals'
+    assert np.nanmax(found - share) <= 0
+    assert 0.9 < np.nanmedian(found) < 1
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not here")
+def test_raw_timber_bids_are_no_evidence_of_risk_aversion() -> None:
+    """Lu and Perrigne (2008), sales upside down, before what the tracts are worth is taken out; the note says so."""
+    tables = []
+    for size in (2, 3):
+        bids = 1000 - pd.read_csv(SHARED / "timber" / f"n{size}.csv").to_numpy()
+        auction = np.repeat(np.arange(len(bids)), size) + 1000 * size
+        tables.append(
+            pd.DataFrame({"auction": auction, "bidder": np.tile(range(size), len(bids)), "bid": bids.ravel()})
+        )
+    found = risk_aversion(pd.concat(tables), replications=100)
+    assert found.value > 1
+    assert "as no such utility would have it" in found.notes[-1]

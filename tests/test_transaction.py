@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from procure_opt.auction.transaction import (
 from procure_opt.cells import BadTable
 
 Floats = NDArray[np.float64]
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 UNIFORM, BETA = stats.uniform(0, 1), stats.beta(2, 3)
 
 
@@ -263,6 +265,18 @@ def test_selection_needs_fields_that_differ() -> None:
         selective_entry(table[table["could"] == 4], "could")
     with pytest.raises(ValueError, match="does not vary \\(of"):
         selective_entry(table[table["could"] == 4], "could", known="potential")
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not here")
+def test_the_tenders_of_tsuchiura_run_through() -> None:
+    """Bids as shares of the reserve; what is above it is set aside, and said."""
+    table = pd.read_csv(SHARED / "tsuchiura" / "bids_2007_2011.csv").dropna(subset=["bid", "reserveprice"])
+    table["bid"], table["reserve"] = table["bid"] / table["reserveprice"], 1.0
+    table = table.rename(columns={"pid": "auction"})[["auction", "bidder", "bid", "reserve"]]
+    found = entry_cost(table, replications=20)
+    assert 0 < found.value < 0.5
+    assert 0 < found.se < found.value
+    assert any("bids are set aside" in note for note in found.notes)
 
 
 # --- Adaptation -------------------------------------------------------------------------------------------------------

@@ -271,8 +271,8 @@ def risk_aversion(bids: Table | PastBids, *, replications: int = 200, seed: int 
     degrees = (len(groups) - 1) * MOMENTS - 1
     alike = float(stats.chi2.sf(fit, degrees))
     notes.append(f"costs agree between numbers of bidders at a p-value of {alike:.3f} ({degrees} restrictions)")
-    if not 0 <= 1 - theta < 1:
-        notes.append("the figure is outside of [0, 1): no such utility; bids fall with n more, or less, than they can")
+    if theta <= 0 or theta > 1 + 2 * spread:
+        notes.append("the figure is not from 0 to below 1: bids change with n as no such utility would have it")
     assumption = (
         "private, independent costs of bidders alike, distributed alike whatever the number of bidders, which all "
         "know; utility x^(1 − η) of the profit"
