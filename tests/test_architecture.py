@@ -69,8 +69,8 @@ MAY = {
     "auction.equilibrium": "auction.asymmetric auction.average_bid auction.first_price auction.market auction.outcome"
     " auction.packages auction.price_points auction.rules auction.scored auction.second_price",
     "auction.reserve": "auction.distributions auction.market auction.rules auction.symmetric auction.equilibrium",
-    "auction.simulate": "auction.market auction.outcome auction.rules auction.symmetric auction.scored",
-    "auction.compare": "auction.market auction.asymmetric auction.outcome auction.scored auction.equilibrium"
+    "auction.simulate": "auction.market auction.outcome auction.packages auction.rules auction.symmetric auction.scored",
+    "auction.compare": "auction.market auction.asymmetric auction.packages auction.scored auction.equilibrium"
     " auction.simulate",
     "auction.market_file": "cells policy_file auction.distributions auction.market auction.rules",
     "auction.past": "cells",

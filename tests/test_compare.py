@@ -28,6 +28,7 @@ from procure_opt.auction import simulate
 from procure_opt.auction.compare import Comparison, compare, holm
 from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.market import Market, Quality
+from procure_opt.auction.packages import LocalLocalGlobal, PackageEquilibrium, PackageRule
 from procure_opt.auction.rules import (
     AverageBid,
     FirstPrice,
@@ -551,7 +552,7 @@ def test_names() -> None:
         ({"rules": RULES, "base": "none"}, "the base, none, has no equilibrium here: with the benchmark"),
         ({"rules": RULES, "base": "third"}, "'third', is none of the rules, which are first, mean, second, none"),
         ({"base": 7}, "7, is none of the rules, which are first, second"),
-        ({"market": "cheap"}, "rules are compared on a Market, not 'cheap'"),
+        ({"market": "cheap"}, "rules are compared on a Market, or on a LocalLocalGlobal, not 'cheap'"),
         ({"draws": 1}, "draws is 1; it must be a whole number of at least 2"),
         ({"draws": 10.5}, "draws is 10.5"),
         ({"seed": -1}, "seed is -1"),
@@ -590,3 +591,42 @@ def test_plots_need_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=re.escape('pip install "procure-opt[plot]"')):
         compare(BOTH, FIVE, 100, 1).plot()
+
+
+@pytest.mark.parametrize("correlation", [0.0, 1.0])
+def test_rules_on_packages_give_what_their_equilibria_expect(correlation: float) -> None:
+    """The headline of C1: with independent uniform costs VCG is the cheapest of these rules."""
+    names = ["vcg", "core", "core_nearest_zero", "core_nearest_bid"]
+    market = LocalLocalGlobal(correlation=correlation)
+    found = compare({name: PackageRule(name) for name in names}, market, 60_000, 3, base="vcg")
+    for name in names:
+        row, told = found.table.loc[name], found.equilibria[name]
+        assert isinstance(told, PackageEquilibrium)
+        for measure, expected in (
+            ("payment", told.expected_payment), ("outlay", told.expected_payment),
+            ("production_cost", told.expected_cost), ("cost_ratio", told.cost_ratio),
+            ("share_0", told.win_probability[0]), ("share_1", told.win_probability[1]),
+        ):  # fmt: skip
+            assert abs(row[measure] - expected) < 4.5 * row[f"{measure}_se"] + 1e-9, (name, measure)
+    against = found.differences.query("measure == 'payment'")
+    if not correlation:
+        assert (against["low"] > 0).all()
+
+
+def test_in_house_work_counts_at_the_ceiling() -> None:
+    """Costs that are mostly above the ceiling, and the sums by hand."""
+    market = LocalLocalGlobal(stats.uniform(0, 3), stats.uniform(0, 6), ceiling=1.0)
+    row = compare({"vcg": PackageRule("vcg")}, market, 30_000, 3).table.loc["vcg"]
+    costs = np.random.default_rng(8).uniform(0, [3, 3, 6], (200_000, 3))
+    least = np.minimum(np.minimum(costs[:, :2], 1).sum(axis=1), np.minimum(costs[:, 2], 2))
+    assert abs(row["production_cost"] - least.mean()) < 5 * row["production_cost_se"]
+    nobody = (2 / 3) ** 2 * (2 / 3)
+    assert abs(row["share_in_house"] - nobody) < 5 * row["share_in_house_se"]
+    assert row["cost_ratio"] == pytest.approx(1, abs=1e-12)
+
+
+def test_rules_of_another_kind_of_market_have_no_equilibrium() -> None:
+    found = compare([PackageRule("vcg"), FirstPrice()], LocalLocalGlobal(), 100, 1)
+    assert "packages" in found.table.loc["FirstPrice()", "note"]
+    with pytest.raises(ValueError, match="LocalLocalGlobal"):
+        compare([PackageRule("vcg")], Market((UNIFORM, 2)), 100, 1)

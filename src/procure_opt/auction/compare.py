@@ -22,7 +22,7 @@ from scipy import stats
 from procure_opt.auction.asymmetric import NotConverged
 from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.market import Market
-from procure_opt.auction.outcome import Equilibrium
+from procure_opt.auction.packages import LocalLocalGlobal
 from procure_opt.auction.scored import ScoreEquilibrium
 from procure_opt.auction.simulate import (
     BIDS,
@@ -32,6 +32,7 @@ from procure_opt.auction.simulate import (
     PAYMENT,
     QUALITY,
     WON,
+    Found,
     Game,
     Moments,
     simulated,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-Found = Equilibrium | ScoreEquilibrium
 Measure = Callable[[Floats], tuple[float, Floats]]  # means of what was summed -> value and gradient
 
 POWER = 0.8  # of the test that a detectable difference refers to
@@ -154,7 +154,7 @@ class Comparison:
 
 def compare(
     rules: Mapping[str, Any] | Sequence[Any],
-    market: Market,
+    market: Market | LocalLocalGlobal,
     draws: int,
     seed: int,
     *,
@@ -176,7 +176,8 @@ def compare(
 
     Args:
         rules: By name, or a sequence, which are then named by what they are.
-        market: Who bids, and what it costs them.
+        market: Who bids, and what it costs them: a `Market`, or a `LocalLocalGlobal` for rules on packages, where a
+            class is said to win if one of it does, and what is done in-house is paid, and costs, the ceiling.
         draws: How many tenders; at least 2.
         seed: The same seed gives the same numbers, wherever and by however many they are worked out.
         executor: Who works out the draws, in blocks of 65,536: any `concurrent.futures.Executor`, such as the
@@ -204,8 +205,8 @@ def compare(
     >>> paid["rule"], bool(paid["low"] < 0 < paid["high"])
     ('SecondPrice()', True)
     """
-    if not isinstance(market, Market):
-        raise ValueError(f"rules are compared on a Market, not {market!r}")
+    if not isinstance(market, Market | LocalLocalGlobal):
+        raise ValueError(f"rules are compared on a Market, or on a LocalLocalGlobal, not {market!r}")
     if isinstance(draws, bool) or draws != int(draws) or draws < 2:
         raise ValueError(f"draws is {draws!r}; it must be a whole number of at least 2")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -219,7 +220,8 @@ def compare(
     found, missing = _solved(named, market)
     names = list(found)
     chosen = _base(base, list(named), found, missing)
-    game = Game(market.acting(), tuple(found.values()), names.index(chosen), int(seed))
+    acting = market if isinstance(market, LocalLocalGlobal) else market.acting()
+    game = Game(acting, tuple(found.values()), names.index(chosen), int(seed))
     moments = simulated(game, int(draws), names, executor, checkpoint, progress)
     measures = _measures(game.market, moments, float(value or 0), float(funds_cost), float(evaluation_cost))
     return Comparison(
@@ -259,7 +261,7 @@ def _told(rule: Any) -> str:
     return f"{type(rule).__name__}({', '.join(parts)})"
 
 
-def _solved(named: Mapping[str, Any], market: Market) -> tuple[dict[str, Found], dict[str, str]]:
+def _solved(named: Mapping[str, Any], market: Market | LocalLocalGlobal) -> tuple[dict[str, Found], dict[str, str]]:
     """Equilibria, and why there is none."""
     found: dict[str, Found] = {}
     missing: dict[str, str] = {}
@@ -269,7 +271,7 @@ def _solved(named: Mapping[str, Any], market: Market) -> tuple[dict[str, Found],
         except (ValueError, NotConverged) as why:
             missing[name] = str(why)
             continue
-        if isinstance(each, ScoreEquilibrium) or market.quality is None:
+        if isinstance(each, ScoreEquilibrium) or getattr(market, "quality", None) is None:
             found[name] = each
         else:
             missing[name] = "costs are types here, at which quality is more or less dear, and this rule asks for none"
@@ -291,18 +293,23 @@ def _base(base: str | int | None, names: list[str], found: Mapping[str, Found], 
     return str(base)
 
 
-def _measures(market: Market, moments: Moments, value: float, funds: float, evaluation: float) -> dict[str, Measure]:
+def _measures(
+    market: Market | LocalLocalGlobal, moments: Moments, value: float, funds: float, evaluation: float
+) -> dict[str, Measure]:
     """Each measure as a function of the means of what was summed, with its gradient."""
-    sums, classes = moments.mean.shape[1], len(market.counts)
+    sums, classes = moments.mean.shape[1], len(market.classes)
+    single = market if isinstance(market, Market) else None  # for packages in-house work is in what was summed
+    quality_matters = single is not None and single.quality is not None
     unit = np.eye(sums)
     payment, cost, quality, bids, entrants, cheapest = (unit[row] for row in
                                                         (PAYMENT, COST, QUALITY, BIDS, ENTRANTS, CHEAPEST))  # fmt: skip
     won = unit[WON:].sum(axis=0)
     always = np.all(moments.mean[:, WON:].sum(axis=1) > 1 - 0.5 / moments.draws)
-    in_house = math.nan if market.in_house is None else market.in_house
-    if market.in_house is None and always:
-        in_house = 0.0
-    entry = market.entry_cost * entrants
+    in_house, entry = 0.0, 0.0 * entrants
+    if single is not None:
+        entry = single.entry_cost * entrants
+        if single.in_house is not None or not always:
+            in_house = math.nan if single.in_house is None else single.in_house
     outlay, production, transaction = payment - in_house * won, cost - in_house * won, entry + evaluation * bids
 
     def linear(slope: Floats, start: float = 0.0) -> Measure:
@@ -330,10 +337,10 @@ def _measures(market: Market, moments: Moments, value: float, funds: float, eval
         "payment": linear(payment),
         "outlay": linear(outlay, in_house),
         "production_cost": linear(production, in_house),
-        "cost_ratio": ratio(production, cheapest, in_house if market.quality is None else math.nan),
+        "cost_ratio": ratio(production, cheapest, math.nan if quality_matters else in_house),
         "welfare": linear(-production - funds * outlay - transaction, value - in_house * (1 + funds)),
     }
-    if market.quality is not None:
+    if quality_matters:
         measures["quality"] = ratio(quality, won)
     measures["rents"] = linear(payment - cost - entry)
     for number in range(classes):
@@ -365,7 +372,7 @@ def _table(
             row |= {measure: mean, f"{measure}_se": error}
             row |= {f"{measure}_low": mean - wide * error, f"{measure}_high": mean + wide * error}
         row["epsilon"] = found[name].epsilon if name in found else math.nan
-        row["note"] = found[name].note if name in found else missing[name]
+        row["note"] = getattr(found[name], "note", "") if name in found else missing[name]
         rows.append(row)
     return pd.DataFrame(rows, index=pd.Index(names, name="rule"))
 

@@ -90,6 +90,8 @@ def _named(rule: Any, market: Market) -> None:
 def _package(rule: PackageRule, market: Any) -> Any:
     if not isinstance(market, LocalLocalGlobal):
         raise ValueError(f"a package rule needs a market with packages, LocalLocalGlobal(...), not {market!r}")
+    if not isinstance(rule, PackageRule):
+        raise ValueError(f"a market with packages needs a package rule, such as PackageRule(), not {rule!r}")
     return packages.solve(rule, market)
 
 

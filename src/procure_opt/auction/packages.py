@@ -95,6 +95,16 @@ class LocalLocalGlobal:
         costs: Floats = np.column_stack([local, self.package.ppf(uniform[:, 2])])
         return costs
 
+    def least_cost(self, costs: Floats) -> Floats:
+        """The least that both lots can cost, in-house work at the ceiling, for costs of shape (draws, 3)."""
+        locals_ = np.minimum(costs[:, :2], self.ceiling).sum(axis=1)
+        return np.asarray(np.minimum(locals_, np.minimum(costs[:, 2], 2 * self.ceiling)))
+
+    @property
+    def classes(self) -> tuple[tuple[Distribution, int], ...]:
+        """The two locals, and the one who bids on both lots."""
+        return (self.local, 2), (self.package, 1)
+
 
 @dataclass(frozen=True)
 class RandomPackages:

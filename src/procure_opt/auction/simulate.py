@@ -23,11 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from procure_opt.auction.market import Market
 from procure_opt.auction.outcome import Equilibrium
+from procure_opt.auction.packages import LocalLocalGlobal, PackageEquilibrium
 from procure_opt.auction.rules import FirstScore, SecondScore
 from procure_opt.auction.scored import ScoreEquilibrium, best
 from procure_opt.auction.symmetric import Strategy
 
 Floats = NDArray[np.float64]
+Found = Equilibrium | ScoreEquilibrium | PackageEquilibrium
 Places = NDArray[np.intp]
 
 BLOCK = 2**16  # draws that are worked out, and kept in a checkpoint, as one
@@ -120,9 +122,10 @@ class Table:
 
 
 class Round(NamedTuple):
-    """A rule played once on each draw: winner (−1: none), payment, the winner's cost and quality, bids, entrants."""
+    """A rule played once on each draw: which class wins, shape (classes, draws), what is paid, the winner's cost and
+    quality (0 if there is none), bids and entrants."""
 
-    winner: Places
+    won: NDArray[np.bool_]
     payment: Floats
     cost: Floats
     quality: Any
@@ -167,7 +170,7 @@ class Player:
             entrants = bids
         winner, payment = self.found.rule(asked, market.cls, ties)
         cost = costs[np.arange(len(costs)), np.maximum(winner, 0)]
-        return Round(winner, payment, np.where(winner < 0, 0.0, cost), 0.0, bids, entrants)
+        return Round(_won(market, winner), payment, np.where(winner < 0, 0.0, cost), 0.0, bids, entrants)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +194,48 @@ class ScorePlayer:
         elif getattr(rule, "second", False):
             delivered = best(lambda q: second * q - shown.cost(q, own), shown, own.shape)
             paid = second * delivered
-        bidders = self.found.market.bidders
-        return Round(winner, paid, np.asarray(shown.cost(delivered, own)), delivered, bidders, bidders)
+        market = self.found.market
+        return Round(
+            _won(market, winner),
+            paid,
+            np.asarray(shown.cost(delivered, own)),
+            delivered,
+            market.bidders,
+            market.bidders,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PackagePlayer:
+    """A rule on packages. What is done in-house is paid, and costs, the ceiling; a class wins if one of it does."""
+
+    found: PackageEquilibrium
+
+    def __call__(self, costs: Floats, _: Floats, coins: Floats | None, ties: np.random.Generator) -> Round:
+        """Play costs of shape (draws, 3). Equal offers have no chance, so that there are no ties to break."""
+        market = self.found.market
+        asked, package = self.found.bid(costs[:, :2], 0), self.found.bid(costs[:, 2], 1)
+        outcome = self.found.rule.outcome(asked, package, market.ceiling)
+        local = outcome.locals_win[:, None] & (asked <= market.ceiling)
+        whole = ~outcome.locals_win & (package <= 2 * market.ceiling)
+        done = np.where(local, costs[:, :2], 0.0).sum(axis=1) + np.where(whole, costs[:, 2], 0.0)
+        payment = outcome.payments.sum(axis=1) + outcome.in_house
+        bids = (asked <= market.ceiling).sum(axis=1) + (package <= 2 * market.ceiling)
+        return Round(np.stack([local.any(axis=1), whole]), payment, done + outcome.in_house, 0.0, bids, 3)
+
+
+def _won(market: Market, winner: Places) -> NDArray[np.bool_]:
+    """Which class wins, from the winner, −1 if there is none."""
+    if len(market.counts) == 1:
+        return (winner >= 0)[None, :]
+    return np.asarray((winner >= 0) & (market.cls[winner] == np.arange(len(market.counts))[:, None]))
+
+
+def player_of(found: Found) -> Callable[[Floats, Floats, Floats | None, np.random.Generator], Round]:
+    """Who plays an equilibrium."""
+    if isinstance(found, Equilibrium):
+        return Player.of(found)
+    return PackagePlayer(found) if isinstance(found, PackageEquilibrium) else ScorePlayer(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +249,8 @@ class Game:
         seed: Of costs, entry and ties.
     """
 
-    market: Market
-    found: tuple[Equilibrium | ScoreEquilibrium, ...]
+    market: Market | LocalLocalGlobal
+    found: tuple[Found, ...]
     base: int
     seed: int
 
@@ -219,29 +262,33 @@ class Game:
         """
         costs, coins, signals = (self._stream(block, number) for number in (0, 1, 3))
         ties = [self._stream(block, 2) for _ in self.found]
-        players = [Player.of(each) if isinstance(each, Equilibrium) else ScorePlayer(each) for each in self.found]
+        players = [player_of(each) for each in self.found]
         chance = any(isinstance(each, Equilibrium) and each.bidding < 1 for each in self.found)
-        in_house = math.inf if self.market.in_house is None else self.market.in_house
-        cls, classes = self.market.cls, len(self.market.counts)
+        classes = len(self.market.classes)
         total: Moments | None = None
         for start in range(0, draws, PIECE):
             # One bidder after the other: minima and sums over bidders are then those of long vectors.
             drawn = np.asfortranarray(self.market.draw(min(PIECE, draws - start), costs))
             entry = coins.random(drawn.shape) if chance else None
-            known, cost = self.market.share(drawn, signals)
-            cheapest = np.minimum(cost.min(axis=1), in_house)
+            known, cost, cheapest = self._facts(drawn, signals)
             values = np.empty((len(players), WON + classes, len(drawn)))
             for player, tie, row in zip(players, ties, values, strict=True):
                 played = player(known, cost, entry, tie)
                 row[PAYMENT], row[COST], row[QUALITY] = played.payment, played.cost, played.quality
                 row[BIDS], row[ENTRANTS], row[CHEAPEST] = played.bids, played.entrants, cheapest
-                won = cls[played.winner] if classes > 1 else 0
-                for number in range(classes):
-                    row[WON + number] = (played.winner >= 0) & (won == number)
+                row[WON:] = played.won
             moments = Moments.of(values, self.base)
             total = moments if total is None else total.with_(moments, self.base)
         assert total is not None
         return total
+
+    def _facts(self, drawn: Floats, signals: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """What suppliers know, what the work costs them, and the least that it can cost."""
+        if isinstance(self.market, LocalLocalGlobal):
+            return drawn, drawn, self.market.least_cost(drawn)
+        known, cost = self.market.share(drawn, signals)
+        in_house = math.inf if self.market.in_house is None else self.market.in_house
+        return known, cost, np.minimum(cost.min(axis=1), in_house)
 
     def _stream(self, block: int, number: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block, number)))
