@@ -318,10 +318,12 @@ def _start(gaps: Gaps, degree: int) -> tuple[Floats, Floats]:
     for _ in range(200):
         weights = np.exp(logs)
         curve = basis @ weights
-        pull = weights * ((1 - gaps.size / curve) / curve @ basis)
+        ratio = gaps.size / curve
+        pull = weights * ((1 - ratio) / curve @ basis)
         scaled = basis * weights / curve[:, None]
-        # Fisher's information, and the curvature that the logarithm adds where a weight goes to nothing.
-        bend = scaled.T @ scaled + np.diag(np.maximum(pull, 0.0) + PRIOR)
+        bend = scaled.T @ (scaled * (2 * ratio - 1)[:, None]) + np.diag(pull + PRIOR)
+        if np.linalg.eigvalsh(bend)[0] <= 0:  # far from the best: its mean, which always leads there
+            bend = scaled.T @ scaled + np.diag(np.maximum(pull, 0.0) + PRIOR)
         step = -np.linalg.solve(bend, pull + PRIOR * (logs - prior))
         step /= max(1.0, float(np.abs(step).max()) / 2)
         if np.abs(step).max() < 1e-8:
