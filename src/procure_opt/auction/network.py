@@ -26,7 +26,7 @@ Group = tuple[int, ...]
 
 EDGES_A_BIDDER = 3  # of the pairs that met most beyond expectation, so many a bidder are searched for groups
 SURPRISE = 2.0  # a pair is searched from so many standard deviations above what is expected
-SWEEPS = 5  # passes over all bids between one shuffled market and the next
+SWEEPS = 5  # passes over all bids between one shuffling and the next
 ORDERS = 999  # orders of wins drawn for the test of rotation
 LEAST_WINS = 6  # fewer wins of a group cannot show that they take turns
 MEASURES = ("together", "exclusive", "rotation")
@@ -188,6 +188,7 @@ class SuspiciousGroups:
         evidence: One row a group and measure: `value`, `expected`, `p`, `p_adjusted`, `how`; screens given come here.
         tenders: One row a group and tender in which at least two members bid: `group`, `auction`, `members`, `winner`.
         level: The level `flagged` is decided at.
+        network: Of all bidders.
         notes: What was assumed and what could not be looked at.
     """
 
@@ -209,7 +210,7 @@ class SuspiciousGroups:
 
 
 @dataclass(frozen=True, eq=False)
-class Market:
+class Seats:
     """Bids as numbers, and what is expected within each class: two bidders meet with the product of their chances."""
 
     auction: Ints
@@ -222,7 +223,7 @@ class Market:
 
 
 class Scored(NamedTuple):
-    """Groups found in a market, with the scores that shuffled markets are compared by."""
+    """Groups found among the seats, with the scores that shuffled tenders are compared by."""
 
     groups: list[Group]
     together: Floats
@@ -252,9 +253,9 @@ def suspicious_groups(
        e_ij = Σ_a f_a p_ia p_ja, where f_a makes the sum over pairs that of the tender, and v_ij = Σ_a m (1 − m) with
        m = f_a p_ia p_ja.
     2. together: Z = Σ (c_ij − e_ij) / √Σ v_ij over the pairs of the group. exclusive: exclusivity less what is
-       expected. Each has p = (1 + k) / (1 + `permutations`), where k shuffled markets hold any group, found by the same
-       search, that scores as high: the search is paid for, and so are all groups at once. Shuffled markets are steps
-       of a reversible chain that has the observed market at a random place, which makes p exact however fast it mixes.
+       expected. Each has p = (1 + k) / (1 + `permutations`), where k shufflings hold any group, found by the same
+       search, that scores as high: the search is paid for, and so are all groups at once. Shufflings are steps of a
+       reversible chain that has the data at a random place, which makes p exact however fast it mixes.
     3. rotation: of the tenders all members bid in and one won, in the order of dates, how often the same member wins
        twice running, over all and within each class. p: the share of random orders, each member with its wins in each
        class, with as few repeats; adjusted over groups by Benjamini and Hochberg.
@@ -269,7 +270,7 @@ def suspicious_groups(
         evidence: Screens by tender: `auction` and columns of numbers. Each is compared, by the mean, between the
             tenders in which at least two members bid and the others of the class (permutation, two-sided).
         least: Each two of a group met in at least so many tenders.
-        permutations: Shuffled markets.
+        permutations: Shufflings.
         level: For `flagged`.
         seed: Of the shuffling.
 
@@ -298,15 +299,15 @@ def suspicious_groups(
     names, bidder, auction = _coded(past)
     classes = [given] if isinstance(given, str) else list(given)
     notes = [] if classes else ["no classes are given: bidders of one trade or region may look like a group"]
-    market = _market(auction, bidder, _strata(past, classes), len(names))
-    found = _search(market, least)
+    seats = _seats(auction, bidder, _strata(past, classes), len(names))
+    found = _search(seats, least)
     chosen = _apart(found)
-    top = _shuffled_tops(market, least, permutations, rng)
+    top = _shuffled_tops(seats, least, permutations, rng)
     rows = _co_bidding(network, names, found, chosen, top)
-    rows += _rotation(past, names, market, [found.groups[at] for at in chosen], rng, notes)
+    rows += _rotation(past, names, seats, [found.groups[at] for at in chosen], rng, notes)
     tenders = _meetings(past, [found.groups[at] for at in chosen], bidder, auction, names)
     if evidence is not None:
-        rows += _screened(past, evidence, tenders, market, len(chosen), rng)
+        rows += _screened(past, evidence, tenders, seats, len(chosen), rng)
     told = pd.DataFrame(rows, columns=["group", "measure", "value", "expected", "p", "p_adjusted", "how"])
     told = told.sort_values("group", kind="stable").reset_index(drop=True)
     members = [tuple(names[one] for one in found.groups[at]) for at in chosen]
@@ -331,7 +332,7 @@ def _strata(past: PastBids, classes: Sequence[str]) -> Ints:
     return np.asarray(table.groupby(list(classes), dropna=False).ngroup(), dtype=np.int64)
 
 
-def _market(auction: Ints, bidder: Ints, stratum: Ints, bidders: int) -> Market:
+def _seats(auction: Ints, bidder: Ints, stratum: Ints, bidders: int) -> Seats:
     """The chances of the configuration model, by bidder and kind of tender (class and number of bidders)."""
     size = np.bincount(auction)[auction]
     kinds, kind = np.unique(np.stack([stratum, size]), axis=1, return_inverse=True)
@@ -352,7 +353,7 @@ def _market(auction: Ints, bidder: Ints, stratum: Ints, bidders: int) -> Market:
         meet = (chance[rows] * count) @ chance.T
         alike = meet / np.maximum(tenders[rows, None] + tenders - meet, 1e-12)
         boundary[rows] = alike.sum(axis=1) - alike[np.arange(len(alike)), np.arange(bidders)[rows]]
-    return Market(auction, bidder, stratum, tenders, chance, count, boundary)
+    return Seats(auction, bidder, stratum, tenders, chance, count, boundary)
 
 
 def _chances(times: Floats, size: Floats, count: Floats) -> Floats:
@@ -365,21 +366,21 @@ def _chances(times: Floats, size: Floats, count: Floats) -> Floats:
     return product / (1 + product)
 
 
-def _expected(market: Market, i: Ints, j: Ints) -> tuple[Floats, Floats]:
+def _expected(seats: Seats, i: Ints, j: Ints) -> tuple[Floats, Floats]:
     """How often pairs are expected to meet, and the variance."""
-    both = market.chance[i] * market.chance[j]
-    return both @ market.count, (both * (1 - both)) @ market.count
+    both = seats.chance[i] * seats.chance[j]
+    return both @ seats.count, (both * (1 - both)) @ seats.count
 
 
-def _search(market: Market, least: int) -> Scored:
+def _search(seats: Seats, least: int) -> Scored:
     """Groups that meet beyond expectation: maximal cliques of the most surprising pairs, strict to wide."""
-    bidders = len(market.tenders)
-    i, j, met = _met(market.auction, market.bidder, bidders)
-    weight = met / (market.tenders[i] + market.tenders[j] - met)
+    bidders = len(seats.tenders)
+    i, j, met = _met(seats.auction, seats.bidder, bidders)
+    weight = met / (seats.tenders[i] + seats.tenders[j] - met)
     strength = np.bincount(i, weight, bidders) + np.bincount(j, weight, bidders)
     often = met >= least
     i, j, met, weight = i[often], j[often], met[often], weight[often]
-    expected, variance = _expected(market, i, j)
+    expected, variance = _expected(seats, i, j)
     surprise = (met - expected) / np.sqrt(variance + 1e-3)
     order = np.argsort(-surprise, kind="stable")[: EDGES_A_BIDDER * bidders]
     order = order[surprise[order] >= SURPRISE]
@@ -397,8 +398,8 @@ def _search(market: Market, least: int) -> Scored:
         alone = list(group)
         excess, spread = float((met[its] - expected[its]).sum()), float(variance[its].sum())
         within = float(weight[its].sum())
-        usual = expected[its] / np.maximum(market.tenders[i[its]] + market.tenders[j[its]] - expected[its], 1e-12)
-        around, expected_around = float(strength[alone].sum()), float(market.boundary[alone].sum())
+        usual = expected[its] / np.maximum(seats.tenders[i[its]] + seats.tenders[j[its]] - expected[its], 1e-12)
+        around, expected_around = float(strength[alone].sum()), float(seats.boundary[alone].sum())
         inside = float(usual.sum())
         share = within / (around - within)
         usual_share = inside / max(expected_around - inside, 1e-12)
@@ -416,26 +417,26 @@ def _apart(found: Scored) -> list[int]:
     return chosen
 
 
-def _shuffled_tops(market: Market, least: int, permutations: int, rng: np.random.Generator) -> Floats:
-    """The highest scores (together, exclusive) in each shuffled market; −inf where no group is found."""
+def _shuffled_tops(seats: Seats, least: int, permutations: int, rng: np.random.Generator) -> Floats:
+    """The highest scores (together, exclusive) in each shuffling; −inf where no group is found."""
     before = int(rng.integers(permutations + 1))
     tops = []
     for steps in (before, permutations - before):
-        bidder = market.bidder
+        bidder = seats.bidder
         for _ in range(steps):
-            bidder = _shuffled(market, bidder, rng)
-            found = _search(replace(market, bidder=bidder), least)
+            bidder = _shuffled(seats, bidder, rng)
+            found = _search(replace(seats, bidder=bidder), least)
             tops.append((found.together.max(initial=-np.inf), found.exclusive.max(initial=-np.inf)))
     return np.array(tops)
 
 
-def _shuffled(market: Market, bidder: Ints, rng: np.random.Generator) -> Ints:
+def _shuffled(seats: Seats, bidder: Ints, rng: np.random.Generator) -> Ints:
     """One step of the chain: random pairs of bids of a class swap their bidders, unless one would be twice in a tender.
 
     A swap is made if neither new bid exists and no other swap proposed makes a bid that this one makes or unmakes.
-    Proposed the other way round from the new market it would be made as well, so that every market is as likely.
+    Proposed the other way round from the new seating it would be made as well, so that every seating is as likely.
     """
-    auction, stratum, bidders = market.auction, market.stratum, len(market.tenders)
+    auction, stratum, bidders = seats.auction, seats.stratum, len(seats.tenders)
     bidder = bidder.copy()
     for _ in range(SWEEPS):
         order = np.lexsort((rng.random(len(bidder)), stratum))
@@ -459,8 +460,8 @@ def _shuffled(market: Market, bidder: Ints, rng: np.random.Generator) -> Ints:
 def _co_bidding(
     network: BidNetwork, names: list[str], found: Scored, chosen: list[int], top: Floats
 ) -> list[dict[str, Any]]:
-    """The evidence of who meets whom, each group against the highest scores of shuffled markets."""
-    how = "highest score of any group in shuffled markets"
+    """The evidence of who meets whom, each group against the highest scores of shuffled tenders."""
+    how = "highest score of any group in shuffled tenders"
     rows = []
     for number, at in enumerate(chosen):
         members = [names[one] for one in found.groups[at]]
@@ -486,7 +487,7 @@ def _evidence(
 
 
 def _rotation(
-    past: PastBids, names: list[str], market: Market, groups: list[Group], rng: np.random.Generator, notes: list[str]
+    past: PastBids, names: list[str], seats: Seats, groups: list[Group], rng: np.random.Generator, notes: list[str]
 ) -> list[dict[str, Any]]:
     """Whether members take turns: repeats of a winner in tenders all members bid in, against random orders."""
     table = past.table
@@ -494,14 +495,14 @@ def _rotation(
         notes.append("no column date: whether members take turns is not looked at")
         return []
     won = table["winner"].to_numpy(dtype=bool) & table["date"].notna().to_numpy()
-    auctions = int(market.auction.max()) + 1
+    auctions = int(seats.auction.max()) + 1
     rows, few = [], 0
     for number, group in enumerate(groups):
-        inside = np.isin(market.bidder, group)
-        full = np.bincount(market.auction[inside], minlength=auctions) == len(group)
-        at = np.flatnonzero(won & inside & full[market.auction])
-        at = at[np.lexsort((market.auction[at], table["date"].to_numpy()[at]))]
-        winner, stratum = market.bidder[at], market.stratum[at]
+        inside = np.isin(seats.bidder, group)
+        full = np.bincount(seats.auction[inside], minlength=auctions) == len(group)
+        at = np.flatnonzero(won & inside & full[seats.auction])
+        at = at[np.lexsort((seats.auction[at], table["date"].to_numpy()[at]))]
+        winner, stratum = seats.bidder[at], seats.stratum[at]
         if len(at) < LEAST_WINS or len(set(winner.tolist())) < 2:
             few += 1
             continue
@@ -556,7 +557,7 @@ def _meetings(past: PastBids, groups: list[Group], bidder: Ints, auction: Ints, 
 
 
 def _screened(
-    past: PastBids, evidence: pd.DataFrame, tenders: pd.DataFrame, market: Market, groups: int, rng: np.random.Generator
+    past: PastBids, evidence: pd.DataFrame, tenders: pd.DataFrame, seats: Seats, groups: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """The means of screens in a group's tenders against those of the other tenders of the same classes."""
     if "auction" not in evidence:
@@ -567,7 +568,7 @@ def _screened(
             f"evidence: the tender {evidence['auction'][twice].iloc[0]!r} stands twice; give one row a tender"
         )
     screens = [c for c in evidence.columns if c != "auction" and pd.api.types.is_numeric_dtype(evidence[c])]
-    table = past.table.assign(stratum=market.stratum).drop_duplicates("auction")[["auction", "stratum"]]
+    table = past.table.assign(stratum=seats.stratum).drop_duplicates("auction")[["auction", "stratum"]]
     table["auction"] = table["auction"].astype(str)
     values = table.merge(evidence.assign(auction=evidence["auction"].astype(str)), on="auction", how="left")
     met = pd.crosstab(tenders["auction"].astype(str), tenders["group"]).reindex(
