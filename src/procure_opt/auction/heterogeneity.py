@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -44,16 +44,11 @@ LEAST = 30  # auctions below which nothing is estimated
 
 FREQUENCIES, REACH = 301, 25.0  # points of the characteristic functions, up to REACH over the standard deviation
 VALUES, WIDTH = 401, 6.0  # points of the density of ln y, over so many standard deviations to each side
-PASSED = (
-    np.linspace(0, math.sqrt(14), 161) ** 2
-)  # −ln (1 − t) of the shares t at which the distribution of ln a is told
-TERMS = np.stack(
-    [
-        math.comb(3, k) * np.sqrt(-np.expm1(-PASSED)) ** k * (1 - np.sqrt(-np.expm1(-PASSED))) ** (3 - k)
-        for k in range(4)
-    ],
-    axis=1,
-)
+# The distribution of ln a is told at shares t of bids: −ln (1 − t), and the Bernstein polynomials of √t.
+PASSED = np.linspace(0, math.sqrt(14), 161) ** 2
+ROOT = np.sqrt(-np.expm1(-PASSED))
+TERMS = np.stack([math.comb(3, k) * ROOT**k * (1 - ROOT) ** (3 - k) for k in range(4)], axis=1)
+FEW = 1000  # auctions with which to begin where there are many
 SHARES = 40  # points of the likelihood's integral
 PRIOR = 1.0  # standard deviation of the logs of coefficients, by which none runs off to nothing
 QUANTILES = 1000  # a sample of bids without noise, that is inverted
@@ -152,40 +147,7 @@ def deconvolve(bids: Table | PastBids, invert: Invert = boundary) -> Deconvoluti
     0.09
     """
     past = past_bids(bids)
-    groups, notes = _groups(past)
-    cutoff = _cutoff(groups)
-    parts = _parts(groups, [np.ones((1, len(group.x))) for group in groups], cutoff)
-    if not parts.common[0] > 0:
-        raise ValueError(
-            "the bids of an auction do not move together (their covariance is not above 0): there is nothing that the "
-            "bidders saw and the table does not tell; estimate costs as independent private ones"
-        )
-    y = parts.y(0)
-    fits = [_fitted(group, y, parts.private_by_n[k][0]) for k, group in enumerate(groups)]
-    own = [each.distribution for each in fits]
-    inverted = [_inverted(one, group.n, invert) for one, group in zip(own, groups)]
-    notes += [
-        f"{each.lost:.1%} of bids with {group.n} bidders give no cost above 0; the ratio of the nearest was taken"
-        for each, group in zip(inverted, groups)
-        if each.lost
-    ]
-    auctions = np.array([len(group.x) for group in groups]) / sum(len(group.x) for group in groups)
-    levels = {group.n: group.mean + each.level for group, each in zip(groups, inverted)}
-    common, private = float(parts.common[0]), float(parts.private[0])
-    costs = float(auctions @ [each.spread for each in inverted])
-    said = [_posterior(group, y, one, each) for group, one, each in zip(groups, own, inverted)]
-    return Deconvolution(
-        _exponential(y, float(auctions @ list(levels.values()))),
-        _smoothed([each.costs * math.exp(-each.level) for each in inverted], [group.x.size for group in groups]),
-        {group.n: one for group, one in zip(groups, own)},
-        costs / (costs + common),
-        private / (private + common),
-        {"ln y": common, "ln c": costs, "ln a": private},
-        levels,
-        cutoff,
-        _with_markups(past, pd.concat(said)),
-        tuple(notes),
-    )
+    return _deconvolved(past, _groups(past), invert)[0]
 
 
 def private_share(
@@ -211,8 +173,8 @@ def private_share(
     if not 0 < level < 1 or replications < 1:
         raise ValueError(f"level={level!r}, replications={replications!r}: a share below 1, and at least 1")
     past = past_bids(bids)
-    found = deconvolve(past, invert)
-    groups, _ = _groups(past)
+    groups, notes = _groups(past)
+    found, first = _deconvolved(past, (groups, notes), invert)
     generator = np.random.default_rng(seed)
     times = [
         generator.multinomial(len(group.x), np.full(len(group.x), 1 / len(group.x)), replications).astype(float)
@@ -220,8 +182,6 @@ def private_share(
     ]
     parts = _parts(groups, times, found.cutoff)
     auctions = np.array([len(group.x) for group in groups]) / sum(len(group.x) for group in groups)
-    whole = _parts(groups, [np.ones((1, len(group.x))) for group in groups], found.cutoff)
-    first = [_fitted(group, whole.y(0), whole.private_by_n[k][0]) for k, group in enumerate(groups)]
     shares = np.ones(replications)
     for again in map(int, np.flatnonzero(parts.common > 0)):
         y, spread = parts.y(again), 0.0
@@ -271,6 +231,47 @@ def _groups(past: PastBids) -> tuple[list[_Group], list[str]]:
             "is the auction's from what is the bidder's"
         )
     return groups, notes
+
+
+def _deconvolved(
+    past: PastBids, found: tuple[list[_Group], list[str]], invert: Invert
+) -> tuple[Deconvolution, list[_Own]]:
+    """What `deconvolve` gives, and what a bootstrap starts from."""
+    groups, notes = found
+    cutoff = _cutoff(groups)
+    parts = _parts(groups, [np.ones((1, len(group.x))) for group in groups], cutoff)
+    if not parts.common[0] > 0:
+        raise ValueError(
+            "the bids of an auction do not move together (their covariance is not above 0): there is nothing that the "
+            "bidders saw and the table does not tell; estimate costs as independent private ones"
+        )
+    y = parts.y(0)
+    fits = [_fitted(group, y, parts.private_by_n[k][0]) for k, group in enumerate(groups)]
+    own = [each.distribution for each in fits]
+    inverted = [_inverted(one, group.n, invert) for one, group in zip(own, groups)]
+    notes += [
+        f"{each.lost:.1%} of bids with {group.n} bidders give no cost above 0; the ratio of the nearest was taken"
+        for each, group in zip(inverted, groups)
+        if each.lost
+    ]
+    auctions = np.array([len(group.x) for group in groups]) / sum(len(group.x) for group in groups)
+    levels = {group.n: group.mean + each.level for group, each in zip(groups, inverted)}
+    common, private = float(parts.common[0]), float(parts.private[0])
+    costs = float(auctions @ [each.spread for each in inverted])
+    said = [_posterior(group, y, one, each) for group, one, each in zip(groups, own, inverted)]
+    parted = Deconvolution(
+        _exponential(y, float(auctions @ list(levels.values()))),
+        _smoothed([each.costs * math.exp(-each.level) for each in inverted], [group.x.size for group in groups]),
+        {group.n: one for group, one in zip(groups, own)},
+        costs / (costs + common),
+        private / (private + common),
+        {"ln y": common, "ln c": costs, "ln a": private},
+        levels,
+        cutoff,
+        _with_markups(past, pd.concat(said)),
+        tuple(notes),
+    )
+    return parted, fits
 
 
 def _sums(group: _Group, times: Floats, s: Floats) -> tuple[Floats, ...]:
@@ -380,6 +381,8 @@ def _own(coefficients: Floats, deviation: float) -> tuple[Floats, Floats]:
 
 def _fitted(group: _Group, y: Smooth, variance: float, times: Floats | None = None, start: _Own | None = None) -> _Own:
     """The distribution of ln a that makes bids, counted `times`, most likely."""
+    if start is None and len(group.x) > 2 * FEW:
+        start = _fitted(replace(group, x=group.x[:: len(group.x) // FEW]), y, variance)
     deviation, n = math.sqrt(variance), group.n
     ordered = np.sort(group.x, axis=1)
     lowest, above = ordered[:, :1], (ordered[:, 1:] - ordered[:, :1])[:, :, None]
