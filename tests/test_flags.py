@@ -350,6 +350,17 @@ def test_a_broken_line_is_reported_and_the_others_are_read(tmp_path: Path) -> No
         red_flags(path)
 
 
+def test_lines_of_awards_alone_are_read(tmp_path: Path) -> None:
+    lines = [
+        {"ocid": one, "awards": [award(one, items=items("10", *extra))]} for one, *extra in ("F2", "1", "2", "3", "4")
+    ]
+    path = tmp_path / "awards.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    found = red_flags(path, flags=[ManyTrades(awards=1)])
+    assert raised(found) == {("bidder", "F", 2)}
+    assert found.not_computed.empty
+
+
 def test_a_value_of_the_wrong_kind_is_reported() -> None:
     odd = release("F", [{"status": "valid", "tenderers": [{"id": "A"}], "value": {"amount": "many"}}])
     assert "'many' is not a number" in red_flags([odd]).not_computed["why"].iloc[-1]

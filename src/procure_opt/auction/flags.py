@@ -7,8 +7,10 @@ to consortia.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -747,7 +749,9 @@ def _of_processes(them: Iterable[Process]) -> PastLots:
     if not read:
         raise BadTable(unread or [Problem("the file", None, None, "there is no contracting process in it")])
     said = tuple(f"{text} ({count:,} times)" for text, count in notes.items())
-    return _dated(PastLots(_frame(lots, LOTS), _frame(bids, BIDS), _frame(awards, AWARDS), said, tuple(unread)))
+    return _dated(
+        PastLots(_frame(lots, LOTS), _frame(bids, BIDS), _frame(awards, AWARDS), said, tuple(dict.fromkeys(unread)))
+    )
 
 
 def _frame(rows: list[Row], columns: list[str]) -> pd.DataFrame:
@@ -758,95 +762,131 @@ def _frame(rows: list[Row], columns: list[str]) -> pd.DataFrame:
     return table.astype({column: kind for column, kind in kinds.items() if column in columns})
 
 
+class Parts(NamedTuple):
+    """The parts of a release, and which lots each is for: rows of the table of lots by name."""
+
+    name: str
+    tender: Any
+    bids: list[Any]
+    awards: list[Any]
+    places: dict[str, int]
+    by_lot: bool
+    of_bid: list[list[str]]
+    of_award: list[list[str]]
+    suppliers: list[tuple[str, ...]]
+
+    def active(self, award: int) -> bool:
+        return bool(self.awards[award].text("status") == "active")
+
+
 def _read_process(
     process: Process, lots: list[Row], bids: list[Row], awards: list[Row], unread: list[Problem], notes: dict[str, int]
 ) -> None:
     """The rows of one process, added to the tables."""
-    raw = process.release() if not _awards_alone(process) else None
-    release = replace(raw or _only_awards(process), found=unread.append)
-    tender, details, given = release.part("tender"), release.part("bids").parts("details"), release.parts("awards")
-    name = release.text("ocid") or tender.text("id") or f"{process.file}:{process.row or 1}"
-    parts = {part.text("id"): part for part in tender.parts("lots")}
-    of_bid = [list(dict.fromkeys(bid.texts("relatedLots"))) for bid in details]
-    ids = [bid.text("id") for bid in details]
-    of_award = []
-    for award in given:
-        its = [lot for related in award.texts("relatedBids") if related in ids for lot in of_bid[ids.index(related)]]
-        of_award.append(list(dict.fromkeys(award.texts("relatedLots") or its)))
-    named = list(dict.fromkeys([*parts, *(lot for some in (*of_bid, *of_award) for lot in some)]))
+    release = replace(_with_bids(process).release(), found=unread.append)
+    parts = _parts(release, f"{process.file}:{process.row or 1}", len(lots), notes)
+    lots += _lot_rows(release, parts)
+    start = 1 + (bids[-1]["bid"] if bids else -1)
+    for number, bid in enumerate(parts.bids):
+        if not bid.text("status"):
+            _note(notes, "a bid has no status and counts as valid")
+        bids += _bid_rows(parts, number, start + number)
+    for number in range(len(parts.awards)):
+        if parts.active(number) and len(parts.suppliers[number]) == 1:
+            awards += _award_rows(parts, number, 1 + (awards[-1]["award"] if awards else -1))
+
+
+def _with_bids(process: Process) -> Process:
+    """A release of awards alone, which is enough for a few flags, as one with no bids; any other as it is."""
+    content = process.content
+    if isinstance(content, str) and '"awards"' in content and not ('"tender"' in content or '"bids"' in content):
+        with suppress(ValueError):
+            content = json.loads(content)
+    if isinstance(content, Mapping) and "awards" in content and not content.keys() & {"tender", "bids"}:
+        return replace(process, content={**content, "bids": {}})
+    return process
+
+
+def _parts(release: Any, otherwise: str, start: int, notes: dict[str, int]) -> Parts:
+    tender, bids, awards = release.part("tender"), release.part("bids").parts("details"), release.parts("awards")
+    of_bid = [list(dict.fromkeys(bid.texts("relatedLots"))) for bid in bids]
+    its = dict(zip((bid.text("id") for bid in bids), of_bid))
+    of_award = [
+        list(
+            dict.fromkeys(
+                award.texts("relatedLots") or [lot for i in award.texts("relatedBids") for lot in its.get(i, ())]
+            )
+        )
+        for award in awards
+    ]
+    named = [part.text("id") for part in tender.parts("lots")]
+    named = list(dict.fromkeys([*named, *(lot for some in (*of_bid, *of_award) for lot in some)]))
     if len(named) > 1 and not all((*of_bid, *of_award)):
         _note(notes, "a bid or award does not say for which of several lots it is: the process is looked at as a whole")
         named = []
-    by_lot = bool(named)
-    places = {lot: len(lots) + i for i, lot in enumerate(named or [""])}
-    everywhere = list(places)
-    of_bid = [(some if by_lot else []) or everywhere for some in of_bid]
-    of_award = [(some if by_lot else []) or everywhere for some in of_award]
-    suppliers = [sorted(_ids(award.parts("suppliers"))) for award in given]
-    period = tender.part("tenderPeriod")
-    said = tender.number("numberOfTenderers") if not by_lot else math.nan
-    for lot in everywhere:
-        about = [i for i in range(len(given)) if lot in of_award[i]]
-        active = [i for i in about if given[i].text("status") == "active"]
-        lots.append(
-            {
-                "id": f"{name}/{lot}" if by_lot else name,
-                "process": name,
-                "kind": "lot" if by_lot else "process",
-                "buyer": _org(release.part("buyer")),
-                "entity": _org(tender.part("procuringEntity")),
-                "method": tender.text("procurementMethod"),
-                "details": tender.text("procurementMethodDetails"),
-                "criteria": _criteria(parts.get(lot)) or _criteria(tender),
-                "start": period.text("startDate"),
-                "end": period.text("endDate"),
-                "said": said,
-                "pending": any(given[i].text("status") not in FINAL for i in about),
-                "active": len(active),
-                "suppliers": tuple(sorted({one for i in active for one in suppliers[i]})),
-            }
-        )
-    for i, bid in enumerate(details):
-        status = bid.text("status").lower()
-        if not status:
-            _note(notes, "a bid has no status and counts as valid")
-        who = tuple(sorted(_ids(bid.parts("tenderers"))))
-        value = bid.part("value")
-        number = 1 + (bids[-1]["bid"] if bids else -1)
-        for lot in of_bid[i]:
-            won = any(
-                given[j].text("status") == "active" and lot in of_award[j]
-                and (ids[i] in named_bids if (named_bids := given[j].texts("relatedBids")) else
-                     bool(who) and list(who) == suppliers[j])
-                for j in range(len(given))
-            )  # fmt: skip
-            row = {"lot": places[lot], "bid": number, "bidder": CONSORTIUM.join(who), "tenderers": who, "won": won}
-            row |= {"amount": value.number("amount"), "currency": value.text("currency"), "status": status or "valid"}
-            bids.append(row | {"date": bid.text("date"), "package": len(of_bid[i]) > 1})
-    for i, award in enumerate(given):
-        if award.text("status") == "active" and len(suppliers[i]) == 1:
-            its = award.parts("items") or [
-                item
-                for item in tender.parts("items")
-                if not by_lot or len(named) == 1 or item.text("relatedLot") in of_award[i]
-            ]
-            number = 1 + (awards[-1]["award"] if awards else -1)
-            classes = {item.part("classification").text("id") for item in its} or {""}
-            awards += [{"supplier": suppliers[i][0], "award": number, "category": one} for one in sorted(classes)]
+    whole = named or [""]
+    name = release.text("ocid") or tender.text("id") or otherwise
+    return Parts(
+        name, tender, bids, awards, {lot: start + i for i, lot in enumerate(whole)}, bool(named),
+        [(some if named else []) or whole for some in of_bid], [(some if named else []) or whole for some in of_award],
+        [tuple(sorted(_ids(award.parts("suppliers")))) for award in awards],
+    )  # fmt: skip
+
+
+def _lot_rows(release: Any, parts: Parts) -> Iterator[Row]:
+    tender, period = parts.tender, parts.tender.part("tenderPeriod")
+    described = {part.text("id"): part for part in tender.parts("lots")}
+    for lot in parts.places:
+        about = [i for i in range(len(parts.awards)) if lot in parts.of_award[i]]
+        active = [i for i in about if parts.active(i)]
+        yield {
+            "id": f"{parts.name}/{lot}" if parts.by_lot else parts.name,
+            "process": parts.name,
+            "kind": "lot" if parts.by_lot else "process",
+            "buyer": _org(release.part("buyer")),
+            "entity": _org(tender.part("procuringEntity")),
+            "method": tender.text("procurementMethod"),
+            "details": tender.text("procurementMethodDetails"),
+            "criteria": _criteria(described.get(lot)) or _criteria(tender),
+            "start": period.text("startDate"),
+            "end": period.text("endDate"),
+            "said": math.nan if parts.by_lot else tender.number("numberOfTenderers"),
+            "pending": any(parts.awards[i].text("status") not in FINAL for i in about),
+            "active": len(active),
+            "suppliers": tuple(sorted({one for i in active for one in parts.suppliers[i]})),
+        }
+
+
+def _bid_rows(parts: Parts, at: int, number: int) -> Iterator[Row]:
+    """One row a lot the bid is for."""
+    bid = parts.bids[at]
+    who = tuple(sorted(_ids(bid.parts("tenderers"))))
+    value = bid.part("value")
+    row = {"bid": number, "bidder": CONSORTIUM.join(who), "tenderers": who, "date": bid.text("date")}
+    row |= {"amount": value.number("amount"), "currency": value.text("currency")}
+    row |= {"status": bid.text("status").lower() or "valid", "package": len(parts.of_bid[at]) > 1}
+
+    def won(award: int) -> bool:
+        related = parts.awards[award].texts("relatedBids")
+        return bid.text("id") in related if related else bool(who) and who == parts.suppliers[award]
+
+    winning = [i for i in range(len(parts.awards)) if parts.active(i) and won(i)]
+    for lot in parts.of_bid[at]:
+        yield row | {"lot": parts.places[lot], "won": any(lot in parts.of_award[i] for i in winning)}
+
+
+def _award_rows(parts: Parts, at: int, number: int) -> Iterator[Row]:
+    """One row a class of the items awarded; where the award does not list them, of the items of its lots."""
+    everything = not parts.by_lot or len(parts.places) == 1
+    items = parts.awards[at].parts("items") or [
+        item for item in parts.tender.parts("items") if everything or item.text("relatedLot") in parts.of_award[at]
+    ]
+    for one in sorted({item.part("classification").text("id") for item in items} or {""}):
+        yield {"supplier": parts.suppliers[at][0], "award": number, "category": one}
 
 
 def _note(notes: dict[str, int], text: str) -> None:
     notes[text] = notes.get(text, 0) + 1
-
-
-def _awards_alone(process: Process) -> bool:
-    """Whether it is a release of awards, without a tender and bids: enough for a few flags."""
-    content = process.content
-    return isinstance(content, Mapping) and "awards" in content and not content.keys() & {"tender", "bids"}
-
-
-def _only_awards(process: Process) -> Any:
-    return Process(process.file, process.row, process.path, {**process.content, "bids": {}}).release()
 
 
 def _ids(parties: Iterable[Any]) -> set[str]:
