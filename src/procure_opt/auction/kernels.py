@@ -227,7 +227,8 @@ def boundary(bids: ArrayLike, n: int) -> Floats:
     3. The curves times their departures are averaged by Akaike weights, and costs put in ascending order, which never
        takes them farther from increasing ones (Chernozhukov, Fernández-Val and Galichon 2009, Biometrika 96, 559).
 
-    Bids that are the same share the gap below them and have the same cost.
+    Bids that are the same share the gap below them and have the same cost. What it is worst at is a narrow hump amid
+    costs that are spread evenly: the curve that suits the hump can be wrong for the lowest tenth of the bids.
 
     Args:
         bids: Of auctions with n suppliers each, shape (m,), in currency.
