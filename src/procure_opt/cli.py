@@ -1,17 +1,14 @@
-"""The command line: `procure-opt award FOLDER_OR_FILE`, `procure-opt compare market.toml`."""
+"""The command line: `procure-opt award`, `announce`, `compare`, `estimate` and `screen`."""
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from procure_opt.award import Award, OutOfTime, award
 from procure_opt.cells import BadTable
@@ -20,14 +17,14 @@ from procure_opt.diagnose import price_of_constraints
 from procure_opt.infeasible import Infeasible
 from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
-from procure_opt.tables import read_policy, read_tender, write_csv
+from procure_opt.printing import err, out, show_table, shown
+from procure_opt.tables import JSON, read_policy, read_tender, write_csv
 
 if TYPE_CHECKING:
     from procure_opt.auction.compare import Comparison
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 ENDS = ("_se", "_low", "_high")  # of the columns beside a measure
-out, err = Console(), Console(stderr=True, soft_wrap=True)
 
 Source = Annotated[Path, typer.Argument(metavar="FOLDER_OR_FILE", help="A folder of tables, an .xlsx, or OCDS JSON.")]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", help="A policy.toml; left out: the one in the folder.")]
@@ -106,6 +103,71 @@ def compare_command(
         out.print(f"Written: {escape(str(plot))}", soft_wrap=True)
 
 
+@app.command("estimate")
+def estimate_command(
+    source: Annotated[Path, typer.Argument(metavar="BIDS", help="Past bids: .csv, .parquet, or .xlsx (sheet bids).")],
+    method: Annotated[str, typer.Option(help="How costs are got at; a wrong name lists them.")] = "boundary",
+    covariates: Annotated[str | None, typer.Option(help='Columns that tell auctions apart: "log(area),town".')] = None,
+    scale: Annotated[str | None, typer.Option(help="A column in whose units bids are counted.")] = None,
+    classes: Annotated[str | None, typer.Option(help="A column that tells classes of bidders apart.")] = None,
+    potential: Annotated[str | None, typer.Option(help="Who could bid, as a number or a column.")] = None,
+    bidders: Annotated[int, typer.Option(help="Bidders of the next tender.")] = 4,
+    replications: Annotated[int, typer.Option(help="Of the bootstrap; 0 for no intervals.")] = 200,
+    outside: Annotated[float | None, typer.Option(help="What the work costs if nobody bids, for the reserve.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    table: Annotated[Path | None, typer.Option("--csv", help="Write the cost and mark-up of each bid.")] = None,
+) -> None:
+    """Costs behind past bids: print mark-ups, quantiles of costs, a fair price and, with --outside, the reserve."""
+    from procure_opt.auction.estimate import estimate_costs
+    from procure_opt.auction.past_file import read_past
+    from procure_opt.auction.report_past import show_estimate
+
+    past = read_past(source)
+    found = estimate_costs(
+        past,
+        method,
+        covariates=_columns(covariates),
+        scale=scale,
+        classes=classes,
+        potential=int(potential) if potential is not None and potential.isdecimal() else potential,
+        replications=replications,
+        seed=seed,
+    )
+    show_estimate(found, bidders, outside)
+    if table is not None:
+        write_csv(found.table.reset_index(), table)
+        out.print(f"Written: {escape(str(table))}", soft_wrap=True)
+
+
+@app.command("screen")
+def screen_command(
+    source: Annotated[Path, typer.Argument(metavar="BIDS", help="Past bids (.csv, .parquet, .xlsx) or OCDS JSON.")],
+    given: Annotated[str | None, typer.Option(help="Columns that split the market, such as region,trade.")] = None,
+    level: Annotated[float, typer.Option(help="Of false questions among those asked.")] = 0.05,
+    top: Annotated[int, typer.Option(help="Rows shown of each table.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of shuffled and simulated markets.")] = 0,
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder for all tables as CSV.")] = None,
+) -> None:
+    """Screens of past bids for collusion and for tenders that were no contest: questions to look into, no verdicts."""
+    from procure_opt.auction.report_past import show_flags, show_screens
+
+    if source.suffix.lower() in JSON:
+        tables = show_flags(source, top)
+    else:
+        from procure_opt.auction.past_file import read_past
+
+        tables = show_screens(read_past(source), _columns(given) or (), level, top, seed)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in tables.items():
+            write_csv(frame, folder / f"{name}.csv")
+        out.print(f"Written to {escape(str(folder))}: {', '.join(f'{name}.csv' for name in tables)}", soft_wrap=True)
+
+
+def _columns(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
 def _policy(source: Path, policy: Path | None) -> Policy:
     if policy is not None:
         return read_policy(policy)
@@ -128,21 +190,21 @@ def show(decided: Award, rule: str | None = None, by: str = "bidder") -> None:
         out.print("Other awards of the same cost were not searched for.")
     elif decided.tied:
         out.print(f"Drawn among equals; optimal awards differ in {escape(', '.join(decided.tied))}.", soft_wrap=True)
-    _print("Award", decided.bids[["bid", "bidder", "lots", "price", "fraction", "net"]])
-    _print("Winners", decided.by_bidder.reset_index())
+    show_table("Award", decided.bids[["bid", "bidder", "lots", "price", "fraction", "net"]])
+    show_table("Winners", decided.by_bidder.reset_index())
     if len(decided.in_house):
-        _print("In-house", decided.in_house)
+        show_table("In-house", decided.in_house)
     if decided.unawarded:
         out.print(f"Unawarded: {escape(', '.join(decided.unawarded))}", soft_wrap=True)
     if len(decided.violations):
-        _print("Soft rules exceeded", decided.violations)
+        show_table("Soft rules exceeded", decided.violations)
     aside = decided.policy.field(tender)[0].rejected
     if len(aside):
-        _print("Bids set aside", aside[["bid", "bidder", "lots", "reason"]])
+        show_table("Bids set aside", aside[["bid", "bidder", "lots", "reason"]])
     if decided.policy.constraints and decided.status == "optimal":
         priced = price_of_constraints(decided, rule, by=by)  # type: ignore[arg-type]
         columns = ["constraint", "costs", "binds", "costs_in_payments"]
-        _print("What each rule costs", priced[[column for column in columns if column in priced]])
+        show_table("What each rule costs", priced[[column for column in columns if column in priced]])
     _print_check(check(decided))
 
 
@@ -151,8 +213,8 @@ def show_payments(payments: Payments) -> None:
     table = pd.DataFrame({payments.by: payments.amounts.index, "paid": payments.amounts.to_numpy()})
     if payments.by == "bidder":
         table.insert(1, "price", payments.award.by_bidder["price"].reindex(payments.amounts.index).to_numpy())
-    _print(f"Payments by {payments.rule.name}", table)
-    out.print(f"Total: {_shown(payments.total)}")
+    show_table(f"Payments by {payments.rule.name}", table)
+    out.print(f"Total: {shown(payments.total)}")
     if payments.pivotal:
         out.print(f"Without {escape(', '.join(payments.pivotal))} there is no award; give the lots an in-house cost.")
     for reason in payments.why_not:
@@ -169,12 +231,12 @@ def show_comparison(found: Comparison) -> None:
     shown["±"] = (shown["payment_high"] - shown["payment_low"]) / 2
     money = ["payment", "±", "outlay", "production_cost", "cost_ratio", "rents", "transaction_cost", "welfare"]
     shares = [column for column in found.table if str(column).startswith("share_") and not str(column).endswith(ENDS)]
-    _print("What it costs", shown[["rule", *money]])
-    _print(
+    show_table("What it costs", shown[["rule", *money]])
+    show_table(
         "Who wins",
         shown[["rule", *shares, *(name for name in ("hhi", "quality", "participation", "epsilon") if name in shown)]],
     )
-    _print(
+    show_table(
         f"Outlay against {found.base}, on the same draws",
         found.differences.query("measure == 'outlay'")[["rule", "difference", "low", "high", "p_holm", "detectable"]],
     )
@@ -187,26 +249,6 @@ def _print_check(found: list[Violation]) -> None:
     out.print("Checked by other code: nothing found." if not found else "[bold]Checked by other code:[/bold]")
     for violation in found:
         out.print(f"  {escape(str(violation))}", soft_wrap=True)
-
-
-def _print(title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=title, title_justify="left")
-    numeric = [pd.api.types.is_numeric_dtype(frame[column].dtype) for column in frame]
-    for column, number in zip(frame.columns, numeric, strict=True):
-        table.add_column(str(column), justify="right" if number else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(escape(_shown(value)) for value in row))
-    out.print(table)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return (
-            "–" if math.isnan(value) else f"{value:,.2f}" if abs(value) >= 10 or value.is_integer() else f"{value:.4g}"
-        )
-    return str(value)
 
 
 def write(decided: Award, folder: Path) -> list[str]:

@@ -170,6 +170,42 @@ def write_csv(table: pd.DataFrame, path: PathLike) -> None:
         writer.writerows(zip(*columns, strict=True))
 
 
+def read_rows(path: PathLike, sheet: str = "bids") -> pd.DataFrame:
+    """One table as it is written, of a kind that is not of a tender, such as past bids: a .csv, a .parquet, or a sheet.
+
+    Args:
+        path: The file.
+        sheet: Which sheet of an .xlsx.
+
+    Returns:
+        The table, with the number of each row in the file as its index (the header is row 1).
+
+    Raises:
+        BadTable: there is no such file or sheet, it is empty, or it is no table.
+    """
+    file, problems, frame = Path(path), list[Problem](), None
+    kind = file.suffix.lower()
+    if not file.is_file() or kind not in (".csv", ".parquet", *EXCEL):
+        reason = f"give a file that ends in .csv, .parquet, {', '.join(EXCEL)}"
+        raise BadTable([Problem(str(path), None, None, "there is no such file" if not file.is_file() else reason)])
+    if kind == ".csv":
+        frame = _csv(file, sheet, problems.append, of_tender=False)
+    elif kind == ".parquet":
+        frame = _parquet(file, sheet, problems.append)
+    else:
+        book = _Book()
+        rows = _sheets(file, (sheet,), book).get(sheet)
+        problems += book.problems
+        if not rows or not any(value is not None for value in rows[0]):
+            reason = "the sheet is missing" if rows is None else "the first row is blank; it must name the columns"
+            problems.append(Problem(f"{file.name}[{sheet}]", None, None, reason))
+        else:
+            frame = _of_sheet(rows, book.labels[sheet], problems.append)
+    if problems or frame is None:
+        raise BadTable(problems)
+    return frame
+
+
 def _existing(path: PathLike) -> Path:
     file = Path(path)
     known = (*JSON, *EXCEL, ".toml")
@@ -326,19 +362,19 @@ def _parquet(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     return _numbered(frame)
 
 
-def _csv(path: Path, table: str, found: Found) -> pd.DataFrame | None:
+def _csv(path: Path, table: str, found: Found, *, of_tender: bool = True) -> pd.DataFrame | None:
     """A CSV table; the quick way where nothing is unusual, else the careful one, which can say what is wrong."""
     data = path.read_bytes()
     line = data[: data.find(b"\n", 0, LONGEST_LINE) + 1] or data[:LONGEST_LINE]
     if (data.removeprefix(b"\xef\xbb\xbf") or b" ").isspace():
-        reason = f"the file is empty; its first row must name the columns {_columns(table)}"
-        found(Problem(path.name, None, None, reason))
+        which = f" {_columns(table)}" if of_tender else ""
+        found(Problem(path.name, None, None, f"the file is empty; its first row must name the columns{which}"))
         return None
     header = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
     # European Excel separates cells by semicolons, which inside a cell stand between lots: commas come first.
     separator = next((mark for mark in ",;\t" if mark in header), ",")
     if b'"' not in data and b"\r" not in line[:-2] and "\ufffd" not in header and header.strip(separator):
-        numeric = {name for name, default in COLUMNS[table].items() if default != TEXT}
+        numeric = {name for name, default in COLUMNS[table].items() if default != TEXT} if of_tender else set()
         names = [name.strip() for name in header.split(separator)]
         for numbers in (numeric, set[str]()):
             frame = _quickly(data, names, separator, numbers)
@@ -450,12 +486,7 @@ def _workbook(path: Path) -> _Book:
             reason = f"the sheet's first row is blank; it must name the columns {_columns(table)}"
             found(Problem(book.labels[table], 1, None, reason))
             continue
-        width = max(len(row) for row in rows)
-        names = [_plain_text(value) for value in rows[0]] + [""] * (width - len(rows[0]))
-        given = [i for i, row in enumerate(rows[1:], 1) if any(value not in (None, "") for value in row)]
-        cells = [rows[i] + [None] * (width - len(rows[i])) for i in given]
-        frame = pd.DataFrame(cells, columns=pd.RangeIndex(width), dtype=object)
-        book.tables[table] = _named(_numbered(frame, [i + 1 for i in given]), names, book.labels[table], found)
+        book.tables[table] = _of_sheet(rows, book.labels[table], found)
     for table in ("lots", "bids"):
         if table not in sheets:
             label = f"{path.name}[{table}]"
@@ -474,6 +505,16 @@ def _workbook(path: Path) -> _Book:
     where = book.labels.get("tender", "")
     book.about = _checked_about(said, lambda key, reason: found(Problem(where, lines[key], key, reason)))
     return book
+
+
+def _of_sheet(rows: list[list[Any]], label: str, found: Found) -> pd.DataFrame:
+    """The table of a sheet, blank rows left out."""
+    width = max(len(row) for row in rows)
+    names = [_plain_text(value) for value in rows[0]] + [""] * (width - len(rows[0]))
+    given = [i for i, row in enumerate(rows[1:], 1) if any(value not in (None, "") for value in row)]
+    cells = [rows[i] + [None] * (width - len(rows[i])) for i in given]
+    frame = pd.DataFrame(cells, columns=pd.RangeIndex(width), dtype=object)
+    return _named(_numbered(frame, [i + 1 for i in given]), names, label, found)
 
 
 def _workbook_lines(path: Path, sheet: str) -> list[str]:

@@ -1,0 +1,100 @@
+"""What past bids say, printed: costs and fair price, screens and red flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from procure_opt.auction.estimate import CostEstimate
+from procure_opt.auction.flags import red_flags
+from procure_opt.auction.independence import independence
+from procure_opt.auction.missing import missing_mass
+from procure_opt.auction.network import suspicious_groups
+from procure_opt.auction.past import PastBids
+from procure_opt.auction.reserve_curve import reserve_curve
+from procure_opt.auction.screens import screens, turns
+from procure_opt.printing import say, show_table
+
+
+def show_past(past: PastBids) -> None:
+    """Print what was read, and what was set aside by which rule."""
+    say(repr(past))
+    aside = past.set_aside
+    if len(aside):
+        counts = aside.groupby("rule", sort=False).agg(bids=("why", "size"), why=("why", "first"))
+        rows = {rule: ", ".join(map(str, group.index[:8])) for rule, group in aside.groupby("rule", sort=False)}
+        counts["rows"] = pd.Series(rows)
+        show_table("Bids set aside", counts.reset_index())
+    for note in past.notes:
+        say(f"Note: {note}")
+
+
+def show_estimate(found: CostEstimate, bidders: int, outside: float | None) -> None:
+    """Print costs, mark-ups, the fair price of the next tender, and the reserve of least outlay."""
+    show_past(found.past)
+    say(repr(found))
+    for note in found.notes:
+        say(f"Note: {note}")
+    show_table("What the bids say", found.summary().reset_index(names="figure"))
+    if len(found.by_class) > 1:
+        medians = {name: float(costs.ppf(0.5)) for name, costs in found.by_class.items()}
+        show_table("Median cost by class", pd.DataFrame({"class": list(medians), "cost": list(medians.values())}))
+        return
+    say(f"Fair price, first price with {bidders} bidders:")
+    for line in str(found.fair_price(bidders)).splitlines():
+        say(f"  {line}")
+    if outside is not None:
+        show_table("Reserve of least outlay", reserve_curve(found, outside, bidders).best.reset_index(names="bidders"))
+
+
+def show_screens(
+    past: PastBids, given: list[str] | tuple[str, ...], level: float, top: int, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Print what stands out against competition; all tables, by name."""
+    show_past(past)
+    found = screens(past)
+    tested = found.test(level=level, seed=seed)
+    beside = found.table.assign(p=tested.combined, p_adjusted=tested.adjusted).sort_values("p")
+    columns = ["n", "CV", "DIFFP", "RD", "SKEW", "p", "p_adjusted"]
+    show_table("Auctions least like competition", beside[columns].head(top).reset_index())
+    for question in tested.questions()[:top]:
+        say(f"? {question}")
+    groups = suspicious_groups(past, given=given, level=level, seed=seed)
+    named = groups.table.assign(members=[", ".join(map(str, each)) for each in groups.table["members"]])
+    columns = ["members", "tenders", "wins", "cohesion", "exclusivity", "p", "flagged"]
+    show_table("Groups of bidders", named[columns].head(top))
+    for note in (*found.notes, *groups.notes):
+        say(f"Note: {note}")
+    for question in groups.table.loc[groups.table["flagged"], "question"].head(top):
+        say(f"? {question}")
+    pairs = independence(past)
+    for question in pairs.questions(level)[:top]:
+        say(f"? {question}")
+    say(f"? {turns(past, seed=seed).question}")
+    tables = {
+        "screens": beside.reset_index(),
+        "groups": named,
+        "group_evidence": groups.evidence,
+        "pairs": pairs.pairs,
+    }
+    if "reserve" in past.table:
+        mass = missing_mass(past, level=1 - level, seed=seed)
+        say(f"? {mass.question}")
+        tables["deviations"] = mass.table
+    return tables | show_flags(past, top)
+
+
+def show_flags(source: Path | PastBids, top: int) -> dict[str, pd.DataFrame]:
+    """Print the red flags of OCDS documents or past bids; all tables, by name."""
+    flags = red_flags(source)
+    show_table("Red flags", flags.summary.reset_index(drop=True))
+    for code, raised in flags.table.groupby("code", sort=True):
+        ids = list(dict.fromkeys(raised["id"].astype(str)))
+        more = f" and {len(ids) - top:,} more" if len(ids) > top else ""
+        say(f"? {code}: {', '.join(ids[:top])}{more}. {raised['why'].iloc[0]}")
+    for row in flags.not_computed.itertuples():
+        say(f"Not looked at by {row.code}: {row.left_out:,} of {row.of:,} ({row.at}): {row.why}")
+    for note in flags.notes:
+        say(f"Note: {note}")
+    return {"flags": flags.table, "flags_summary": flags.summary, "flags_not_computed": flags.not_computed}
