@@ -29,7 +29,6 @@ from procure_opt.cells import Table
 Floats = NDArray[np.float64]
 
 TIE = 1e-12  # amounts closer than that, as a share, are the same amount
-BLOCK = 100  # bootstrap samples drawn at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,12 +303,10 @@ def _wins(bid: Floats, rival: Floats, moves: Floats) -> Floats:
 
 def _bootstrap(sums: Floats, size: Floats, draws: int, seed: int) -> Floats:
     """Demands in samples of as many auctions, shape (draws, moves)."""
-    generator, auctions = np.random.default_rng(seed), len(size)
-    sampled = []
-    for start in range(0, draws, BLOCK):
-        times = generator.multinomial(auctions, np.full(auctions, 1 / auctions), size=min(BLOCK, draws - start))
-        sampled.append((times @ sums) / (times @ size)[:, None])
-    return np.vstack(sampled)
+    # Many auctions have the same counts: a sample says how often each kind of them is drawn.
+    kinds, often = np.unique(np.column_stack([sums, size]), axis=0, return_counts=True)
+    times = np.random.default_rng(seed).multinomial(len(size), often / len(size), size=draws)
+    return np.asarray((times @ kinds[:, :-1]) / (times @ kinds[:, -1])[:, None])
 
 
 def _limits(markup: tuple[float, float]) -> tuple[float, float]:

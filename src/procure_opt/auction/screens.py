@@ -66,7 +66,7 @@ class Screen:
         return np.where(np.isfinite(value), value, math.nan)
 
     def direction(self, award: str = "first price", behaviours: Sequence[str] | None = None) -> int:
-        """1 if all these behaviours raise it, −1 if all lower it, 0 if they disagree, or do neither.
+        """1 if those of these behaviours that move it raise it, −1 if they lower it, 0 if they disagree or none does.
 
         Args:
             award: "first price" or "average bid".
@@ -547,7 +547,7 @@ def _null(matrix: Floats, draws: int, generator: np.random.Generator) -> Floats:
     """
     n, points = matrix.shape[1], (np.arange(QUANTILES) + 0.5) / QUANTILES
     seen = np.quantile(_demeaned(np.log(matrix)), points)
-    guess, drawn = seen * math.sqrt(n / (n - 1)), generator.integers(QUANTILES, size=(draws, n))
+    guess, drawn = seen * math.sqrt(n / (n - 1)), generator.integers(QUANTILES, size=(min(draws, 5000), n))
     if seen[0] < seen[-1]:
         smooth = np.polynomial.chebyshev.chebvander(2 * (seen - seen[0]) / (seen[-1] - seen[0]) - 1, DEGREE)
         hat = smooth @ np.linalg.pinv(smooth)
@@ -642,8 +642,8 @@ SCREENS: tuple[Screen, ...] = (
     Screen("TIED", "share of bids that another bid equals", 2, _tied),
 )  # fmt: skip
 
-# Which way each behaviour of `cartels.py` moves a screen against competition: rings of 3 of 6, the sign of P(rigged >
-# honest) − ½ where that is at least 0.05 away from 0. "-" and "+", "." for neither.
+# Which way each behaviour of `cartels.py` moves a screen: + if an auction with a ring of 3 of 6 is above an honest one
+# with as many bids with a chance of more than 0.55, - if of less than 0.45, . between (10,000 simulated auctions each).
 NAMES = ("CV", "SPD", "DIFFP", "RD", "RDNOR", "ALTRD", "SKEW", "KURT", "KSTEST", "KSRATIO")
 SIGNS = """
 first price: Cover       ---...++++
