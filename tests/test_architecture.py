@@ -19,6 +19,7 @@ OURS = "procure_opt"
 # What each module may import of ours. A module stands below those it imports, so the table has no circle.
 MAY = {
     "cells": "",
+    "printing": "",
     "tender": "cells",
     "program": "",
     "measures": "tender program",
@@ -74,7 +75,31 @@ MAY = {
     " auction.simulate",
     "auction.market_file": "cells policy_file auction.distributions auction.market auction.rules",
     "auction.past": "cells",
-    "cli": "cells tender policy infeasible award payments check diagnose tables auction.compare auction.market_file",
+    "auction.past_file": "cells tables auction.past",
+    "auction.kernels": "",
+    "auction.quantiles": "auction.kernels",
+    "auction.smooth": "auction.kernels",
+    "auction.homogenise": "cells",
+    "auction.transaction": "cells auction.symmetric auction.kernels auction.past",
+    "auction.classes": "cells auction.kernels auction.past auction.transaction",
+    "auction.heterogeneity": "cells auction.kernels auction.past auction.smooth",
+    "auction.common_cost": "cells auction.past",
+    "auction.fair_price": "auction.distributions",
+    "auction.reserve_curve": "auction.fair_price",
+    "auction.estimate": "cells auction.distributions auction.past auction.kernels auction.quantiles auction.smooth"
+    " auction.homogenise auction.transaction auction.classes auction.heterogeneity auction.common_cost"
+    " auction.fair_price",
+    "auction.cartels": "auction.market auction.rules auction.equilibrium",
+    "auction.independence": "cells auction.past",
+    "auction.missing": "cells auction.past",
+    "auction.screens": "cells auction.past auction.independence",
+    "auction.flags": "cells ocds auction.past",
+    "auction.network": "cells auction.past",
+    "auction.tailored": "cells tender offers scoring reversals auction.past",
+    "auction.report_past": "printing auction.past auction.estimate auction.reserve_curve auction.screens"
+    " auction.independence auction.missing auction.network auction.flags",
+    "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
+    " auction.market_file auction.estimate auction.past_file auction.report_past",
 }
 # A folder is a room: its modules are named after it, with a dot.
 MODULES = sorted(
