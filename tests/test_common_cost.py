@@ -86,8 +86,7 @@ def test_means_are_those_of_the_costs_behind_the_bids(n: int, trim: float, name:
     }[name]
     exact = cost[(shares > trim) & (shares < 1 - trim)].mean()
     rows = pd.DataFrame({"auction": np.arange(20_000) // n, "bidder": np.arange(20_000) % n, "bid": bid, "bidders": n})
-    whole = rows.groupby("auction").filter(lambda some: len(some) == n)
-    found = common_cost_test(whole, trim=trim, replications=1)
+    found = common_cost_test(rows[: 20_000 // n * n], trim=trim, replications=1)
     assert found.table["cost"][n] == pytest.approx(exact, abs=2e-3)
 
 
@@ -135,7 +134,7 @@ def test_with_a_common_part_pseudo_costs_rise_with_the_number_of_bidders() -> No
     assert np.diff(expected).min() > 0.01
     assert found.table["cost"].to_numpy() == pytest.approx(expected, abs=4 * float(found.table["error"].max()))
     assert (found.verdict, found.direction) == ("common", "rise")
-    assert "common part" in str(found)
+    assert "common part" in str(found) and "correlate" not in str(found)
 
 
 def test_cheap_auctions_that_draw_more_bidders_make_pseudo_costs_fall() -> None:
@@ -151,6 +150,7 @@ def test_what_bidders_saw_and_the_table_does_not_tell_looks_like_a_common_part()
     found = common_cost_test(table(seen, {2: 400, 3: 400, 5: 400}))
     assert found.verdict == "common"
     assert found.correlation > 0.5
+    assert f"their bids correlate by {found.correlation:.2f}" in str(found)
     assert any("does not tell" in note for note in found.notes)
     assert abs(common_cost_test(table(private(6), HOUSE)).correlation) < 0.2
 
@@ -166,12 +166,12 @@ def rejected(bids: Callable[[int], Bids], samples: int, auctions: dict[int, int]
 
 
 def test_size_with_private_costs() -> None:
-    """5 % of 150 are 7.5; fewer than 1 or more than 16 would happen by chance once in 300 times."""
-    assert 1 <= rejected(private, 150, HOUSE) <= 16
+    """5 % of 100 are 5; none or more than 11 would happen by chance once in 100 times."""
+    assert 1 <= rejected(private, 100, HOUSE) <= 11
 
 
 def test_power_against_a_common_part() -> None:
-    assert rejected(common, 30, {2: 150, 3: 150, 5: 150}) >= 24
+    assert rejected(common, 15, {2: 100, 3: 100, 5: 100}) >= 12
 
 
 # ---- what is refused, and what is said --------------------------------------------------------------------

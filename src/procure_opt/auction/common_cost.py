@@ -36,6 +36,7 @@ Floats = NDArray[np.float64]
 Invert = Callable[[Floats, int], Floats]
 
 LEAST = 20  # auctions with one number of bidders, below which nothing is said of them
+TOGETHER = 0.1  # correlation of an auction's bids, from which on differences between auctions are named beside it
 
 CAUTION = (
     "the test takes it that the number of bidders has nothing to do with the cost: if auctions that are cheap to serve "
@@ -93,7 +94,12 @@ class CommonCostTest:
         numbers = self.table.index
         ends = {"fewest": numbers.min(), "most": numbers.max()} if len(numbers) else {}
         told = {"rise": self.rise, "fall": -self.rise, "pvalue": self.pvalue, "falling": self.falling}
-        return SENTENCES[self.verdict].format(matters=self.matters, **told, **ends)
+        said = SENTENCES[self.verdict].format(matters=self.matters, **told, **ends)
+        if self.verdict == "common" and self.correlation > TOGETHER:
+            said += (
+                f"; or auctions differ in what the table does not tell: their bids correlate by {self.correlation:.2f}"
+            )
+        return said
 
 
 def common_cost_test(
@@ -212,11 +218,13 @@ def _means(
 
 def _mean_cost(bid: Floats, times: NDArray[np.intp], n: int, trim: float) -> float:
     """∫ C dt / (1 − 2 trim) by parts, from ascending bids that each count `times`."""
-    share = times / times.sum()
-    below = np.cumsum(share)
+    size = times.sum()
+    below = np.cumsum(times) / size
     inside = np.diff(np.clip(np.append(0.0, below), trim, 1 - trim))
     counted = times > 0
-    ends = np.interp([trim, 1 - trim], (below - share / 2)[counted], bid[counted])
+    # The k-th of m bids is at k / (m + 1) in the mean; of bids that count several times the middle one.
+    place = (below * size - (times - 1) / 2) / (size + 1)
+    ends = np.interp([trim, 1 - trim], place[counted], bid[counted])
     parts = (1 - trim) * ends[0] - trim * ends[1]
     return float(((n - 2) * (inside @ bid) + parts) / (n - 1) / (1 - 2 * trim))
 

@@ -8,13 +8,13 @@ y c and, as equilibrium bids are as many times higher as costs are, bids are y a
 Estimators that take bids for independent read the spread of y as private information and find mark-ups too large.
 Two ways to part them stand here.
 
-`deconvolve` assumes nothing of either distribution (Krasnokutskaya 2011, Review of Economic Studies 78). Two bids of
-an auction share y and nothing else, so that (Kotlarski 1967)
+`deconvolve` assumes no form of either distribution (Krasnokutskaya 2011, Review of Economic Studies 78). Two bids of an
+auction share y and nothing else, so that with X their logs (Kotlarski 1967, Pacific Journal of Mathematics 20)
 
-    φ_ln y(u) = exp ∫_0^u i E[X₁ e^(isX₂)] / E[e^(isX₂)] ds,   φ_ln a = φ_X / φ_ln y,   E ln a = 0,
+    φ_ln y(u) = exp ∫_0^u i E[X₁ e^(isX₂)] / E[e^(isX₂)] ds,   E ln a = 0,   Var ln y = Cov(X₁, X₂).
 
-and Var ln y = Cov(X₁, X₂), X the log bids. `fit_weibull` assumes Weibull costs and lognormal y, and can do with winning
-bids (MacKay 2022, RAND Journal of Economics 53); `compare_fits` asks whether the assumption holds.
+`fit_weibull` assumes Weibull costs and lognormal y, and can do with winning bids alone (MacKay 2022, American
+Economic Journal: Microeconomics 14); `compare_fits` asks whether that holds.
 """
 
 from __future__ import annotations
@@ -495,7 +495,7 @@ def weibull_bid(cost: Any, mu: float, alpha: float, n: int) -> Any:
 
         b(c) = c + (μ / Γ₁) (n − 1)^(−1/α) / α · Γ(1/α, z) e^z,   z = (n − 1) (c Γ₁ / μ)^α,   Γ₁ = Γ(1 + 1/α),
 
-    with the upper incomplete gamma function (MacKay 2022, RAND Journal of Economics 53).
+    with the upper incomplete gamma function (MacKay 2022, American Economic Journal: Microeconomics 14).
 
     Raises:
         ValueError: a parameter is not above 0, or n is below 2.
@@ -616,7 +616,7 @@ def fit_weibull(
         ValueError: there are fewer than 30 auctions, covariates cannot be told apart, or no maximum is found.
         BadTable: a covariate is missing, blank, no number, or differs between bids of an auction.
 
-    References: MacKay (2022), RAND Journal of Economics 53; White (1982), Econometrica 50.
+    References: MacKay (2022), American Economic Journal: Microeconomics 14; White (1982), Econometrica 50.
     """
     if use not in ("winning", "all"):
         raise ValueError(f'use is {use!r}; it must be "winning" or "all"')
