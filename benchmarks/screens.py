@@ -268,7 +268,9 @@ def missing(auctions: int) -> str:
     for name, made in cases:
         seen = []
         for seed in range(repeats):
-            found = missing_mass(made(500 + seed), (-0.02, -0.005, 0.005, 0.02), draws=199, information=1.0, seed=seed)
+            found = missing_mass(
+                made(500 + seed), (-0.02, -0.005, 0.005, 0.02), near=0.01, draws=199, information=1.0, seed=seed
+            )
             low, high = found.cost_ratio_safe
             seen.append([low > high, found.share_safe > 1e-6, found.hole <= 0.05, found.share])
         mean = np.mean(seen, axis=0)

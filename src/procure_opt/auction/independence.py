@@ -64,7 +64,7 @@ class Independence:
         return tuple(
             f"{row.bidder} and {row.other}: in {row.auctions} auctions their bids correlate by {row.correlation:+.2f} "
             f"beyond what all bids share (p = {row.p_holm:.2g}). What do the two have in common: suppliers, "
-            "subcontracts, a site, owners, or more?"
+            "subcontracts, a site, owners, or more? Or is it their rivals who have?"
             for row in found.itertuples()
         )
 
@@ -103,6 +103,10 @@ def independence(
     least: int = 10,
 ) -> Independence:
     """Test of conditional independence, pair by pair, with common shocks removed and no bias from removing them.
+
+    Under independence no pair stands out. Where some do, bidders fall into camps, and which camp has agreed is another
+    question: three members of a ring, taken as the others, make two outsiders look alike. Test a suspected camp as a
+    `group`, and see in `exchangeability` whose bids respond to whose costs.
 
     Args:
         bids: Past bids, see `past_bids`, with the covariates as columns.
