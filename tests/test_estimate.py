@@ -86,7 +86,7 @@ def test_pooled_costs_are_those_of_all_numbers_of_bidders() -> None:
 def test_what_is_estimated_stands_in_a_market() -> None:
     found = estimate_costs(uniform({3: 200}, seed=2))
     paid = equilibrium(FirstPrice(), Market((found.distribution, 5))).expected_payment
-    assert found.fair_price(5).mean_second_cost == pytest.approx(paid, abs=1e-3)
+    assert found.fair_price(5).mean_second_cost == pytest.approx(paid, abs=0.4)  # the one is smoothed, the other not
     assert paid == pytest.approx(280 / 3, abs=1.0)
 
 
@@ -227,7 +227,7 @@ def test_what_is_seen_of_auctions_is_taken_off() -> None:
     assert found.reference == f"area {found.seen.reference['area']:.6g}, town 'south'"
     at = {"area": 100, "town": "south"}
     assert found.costs(at).ppf(0.5) == pytest.approx(100, rel=0.03)
-    assert found.curves(at).costs[0][0] == pytest.approx(float(found.costs(at).support()[0]))
+    assert found.curves(at).costs[0][[0, -1]] == pytest.approx(found.costs(at).support(), rel=1e-6)
     assert found.summary().loc["coefficient of log(area)", "low"] < 0.8 < found.summary().loc[
         "coefficient of log(area)", "high"]  # fmt: skip
 
@@ -310,10 +310,10 @@ def test_auctions_are_drawn_whole_and_as_many_with_each_number_of_bidders() -> N
 
 
 def test_intervals_hold_what_they_say() -> None:
-    """Small: 24 tables of 60 auctions with three bidders, 40 replications; the full study is a benchmark."""
+    """Small: 16 tables of 60 auctions with three bidders, 30 replications; the full study is a benchmark."""
     shares, held, in_band = (0.25, 0.5, 0.75), [], []
-    for seed in range(24):
-        found = estimate_costs(uniform({3: 60}, 100 + seed), replications=40, seed=seed)
+    for seed in range(16):
+        found = estimate_costs(uniform({3: 60}, 100 + seed), replications=30, seed=seed)
         table = found.summary(shares)
         truth = 80 + 40 * np.array(shares)
         held.append((table["low"].to_numpy()[:3] <= truth) & (truth <= table["high"].to_numpy()[:3]))

@@ -27,7 +27,7 @@ from scipy.stats import rankdata
 from procure_opt.auction.classes import invert_classes
 from procure_opt.auction.common_cost import common_cost_test
 from procure_opt.auction.distributions import Affine, Distribution
-from procure_opt.auction.fair_price import SHARES, Curves, FairPrice, curve, fair_price
+from procure_opt.auction.fair_price import SHARES, Curves, FairPrice, curve, fair_price, ordered
 from procure_opt.auction.heterogeneity import deconvolve, fit_weibull
 from procure_opt.auction.homogenise import Design, coefficients, design
 from procure_opt.auction.kernels import CATALOGUE as KERNELS
@@ -138,6 +138,7 @@ class Fit:
     Attributes:
         cost: Of each bid, in the reference auction.
         distribution: Of those costs; where y is parted from them, of those in an auction of median y.
+        curve: C(t) of the same at `fair_price.SHARES`, from the costs themselves, without smoothing.
         common: y over its median, at equal shares of auctions; 1 where it is not parted.
         coefficients: γ.
         level: How much dearer each bid's auction is than the reference auction: exp(x′γ) times scale, times what is
@@ -148,6 +149,7 @@ class Fit:
 
     cost: Floats
     distribution: Distribution
+    curve: Floats
     common: Floats
     coefficients: Floats
     level: Floats
@@ -185,8 +187,10 @@ class CostEstimate:
         distribution: Of a supplier's cost in the reference auction, over all numbers of bidders, each bid counting
             once; it has what distributions of `scipy.stats` have and can stand in a `Market`. With `potential=` it is
             that of the suppliers whose cost is below the reserve.
-        by_n: The same for each number of bidders alone: equal if costs are private and the number comes from outside.
-            Empty where what is an auction's own is parted from costs.
+        curve: C(t), the cost below which a share t of suppliers lies, at `fair_price.SHARES`, from the costs alone;
+            summary and fair price are made of it, as `distribution` is smoothed to have a density.
+        by_n: The distribution for each number of bidders alone: equal if costs are private and the number comes from
+            outside. Empty where what is an auction's own is parted from costs.
         by_class: The same for each class of bidders, with `classes=`: what the classes of a `Market` are made of.
         common: y over its median at equal shares of auctions, where it is parted from costs; `distribution` is then
             that of an auction of median y. 1 elsewhere.
@@ -202,6 +206,7 @@ class CostEstimate:
 
     table: pd.DataFrame
     distribution: Distribution
+    curve: Floats
     by_n: Mapping[int, Distribution]
     by_class: Mapping[str, Distribution]
     common: Floats
@@ -249,7 +254,7 @@ class CostEstimate:
                 f"Market([(found.by_class[{next(iter(self.by_class))!r}], 2), …]), and ask for its equilibrium"
             )
         x, log_scale = self.seen.at(at)
-        costs, gamma = curve(self.distribution)[None, :], self.coefficients.to_numpy()[None, :]
+        costs, gamma = self.curve[None, :], self.coefficients.to_numpy()[None, :]
         bidding, common = np.array([self.bidding]), self.common[None, :]
         if self.replications is not None:
             costs = np.vstack([costs, self.replications.costs])
@@ -265,7 +270,9 @@ class CostEstimate:
         Returns:
             A row a figure: `value`, and the ends `low` and `high` of its interval at the level.
         """
-        rows = {f"cost, {share:.4g} of suppliers below": float(self.distribution.ppf(share)) for share in shares}
+        rows = {
+            f"cost, {share:.4g} of suppliers below": float(np.interp(share, SHARES, self.curve)) for share in shares
+        }
         rows["mark-up, mean share of the bid"] = self.markup
         rows |= {f"coefficient of {name}": float(value) for name, value in self.coefficients.items()}
         table = pd.DataFrame({"value": rows})
@@ -374,8 +381,8 @@ def estimate_costs(
     gamma = pd.Series(found.coefficients, list(seen.names), dtype=float)
     by_n = {} if isinstance(how, Parting) else _apart(found.cost, table["rivals"])
     by_class = {} if classes is None else _apart(found.cost, table[classes])
-    return CostEstimate(kept.sort_index(), found.distribution, by_n, by_class, found.common, found.bidding, gamma,
-                        name, risk_aversion, again, notes, past, seen)  # fmt: skip
+    return CostEstimate(kept.sort_index(), found.distribution, found.curve, by_n, by_class, found.common, found.bidding,
+                        gamma, name, risk_aversion, again, notes, past, seen)  # fmt: skip
 
 
 def fit(sample: Sample) -> Fit:
@@ -389,10 +396,11 @@ def fit(sample: Sample) -> Fit:
         cost, own = (parts.table[column].to_numpy(dtype=float) for column in ("cost", "y"))
         common = np.asarray(parts.y.ppf(COMMON), dtype=float) / median
         level *= own / median
-        return Fit(cost * median / own, Affine(parts.costs, median), common, gamma, level, 1.0, parts.notes)
+        costs = Affine(parts.costs, median)
+        return Fit(cost * median / own, costs, curve(costs), common, gamma, level, 1.0, parts.notes)
     if sample.cls is not None:
         cost = alike - sample.theta * (alike - invert_classes(alike, sample.cls, sample.auction))
-        return Fit(cost, smooth(_known(cost)), np.ones(1), gamma, level, 1.0)
+        return Fit(cost, smooth(_known(cost)), ordered(_known(cost)), np.ones(1), gamma, level, 1.0)
     bidding = 1.0 if sample.reserve is None else participation(sample.n, sample.rivals)
     cost = np.empty_like(alike)
     for n in np.unique(sample.rivals):
@@ -403,7 +411,7 @@ def fit(sample: Sample) -> Fit:
             top = sample.reserve[here] / level[here]
             markup = below_reserve(alike[here], top, int(n), bidding, sample.method)
         cost[here] = alike[here] - sample.theta * markup
-    return Fit(cost, smooth(_known(cost)), np.ones(1), gamma, level, bidding)
+    return Fit(cost, smooth(_known(cost)), ordered(_known(cost)), np.ones(1), gamma, level, bidding)
 
 
 def _as_past(sample: Sample, bids: Floats) -> PastBids:
@@ -601,7 +609,7 @@ def _some_replications(sample: Sample, seed: int, numbers: Ints) -> tuple[Floats
         drawn = sample.again(np.random.default_rng([seed, int(number)]))
         found = fit(drawn)
         markup = float(np.nanmean(1 - found.cost * found.level / drawn.bid))
-        rows.append((curve(found.distribution), markup, found.coefficients, found.bidding, found.common))
+        rows.append((found.curve, markup, found.coefficients, found.bidding, found.common))
     return tuple(np.array(each, dtype=float) for each in zip(*rows))
 
 

@@ -173,6 +173,15 @@ def curve(distribution: Distribution) -> Floats:
     return np.concatenate([np.asarray(distribution.ppf(SHARES[:half]), dtype=float), np.asarray(upper, dtype=float)])
 
 
+def ordered(costs: Floats) -> Floats:
+    """C(t) at `SHARES` of costs that are known one by one, straight between them: a density would have to be smoothed.
+
+    >>> np.interp([0.25, 0.5], SHARES, ordered(np.array([3.0, 1.0]))).tolist()
+    [1.0, 2.0]
+    """
+    return np.interp(SHARES, (np.arange(len(costs)) + 0.5) / len(costs), np.sort(costs))
+
+
 def bids(curves: Curves, n: int) -> Floats:
     """B(t) at `SHARES` of those who bid, a row a belief."""
     power = (n - 1) / (1 - curves.risk_aversion)

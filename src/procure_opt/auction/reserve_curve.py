@@ -99,11 +99,11 @@ def reserve_curve(
     >>> curve.table.round(6)
                 fixed  uninformed  informed
     reserve
-    0.50     0.328125    0.533306  0.527756
-    0.85     0.332813    0.447757  0.488884
-    1.00     0.333333    0.447151  0.506944
+    0.50     0.328125    0.533306  0.456464
+    0.85     0.333276    0.447757  0.452799
+    1.00     0.333333    0.447151  0.459398
     >>> curve.best["reserve"].round(3).to_dict()
-    {'fixed': 0.5, 'uninformed': 1.0, 'informed': 0.645}
+    {'fixed': 0.5, 'uninformed': 1.0, 'informed': 0.659}
     """
     suppliers = bidders(suppliers)
     curves = as_curves(costs, at)
