@@ -143,24 +143,34 @@ def rare_pairs(auctions: int) -> str:
                 ring = simulated_tenders(TOGETHER, 6, behaviour(members), seed=900 + seed)
                 ring = ring.assign(auction="R" + ring["auction"], bidder="R" + ring["bidder"])
                 theirs = set(ring["bidder"][ring["member"]])
-                pairs = independence(pd.concat([honest, ring]), ["x"]).pairs
+                past = past_bids(pd.concat([honest, ring]))
+                pairs, slopes = independence(past, ["x"]).pairs, exchangeability(past, ["x"]).bidders
                 fits = pairs["bidder"].isin(theirs) & pairs["other"].isin(theirs)
                 asked = pairs["p_holm"] <= 0.05
                 near = (pairs["bidder"].str.startswith("R") & ~fits).to_numpy()
                 most = members * (members - 1) // 2
                 own, others = (asked & fits).sum() / most, asked & ~fits
-                seen.append([fits[:most].mean(), own, (others & near).sum(), (others & ~near).sum()])
+                bidder = slopes["bidder"]
+                respond = bidder.isin(theirs) & (slopes["p_holm"] <= 0.05)
+                honest_too = ((slopes["p_holm"] <= 0.05) & ~bidder.str.startswith("R")).sum()
+                seen.append([
+                    fits[:most].mean(), own, bidder[:members].isin(theirs).mean(), respond.sum() / members,
+                    (others & near).sum(), (others & ~near).sum(), honest_too,
+                ])  # fmt: skip
             mean = np.mean(seen, axis=0)
             name = f"{behaviour.__name__}, {members} of 6"
-            rows.append([name, *map(percent, mean[:2]), *(f"{each:.2f}" for each in mean[2:])])
+            rows.append([name, *map(percent, mean[:4]), *(f"{each:.2f}" for each in mean[4:])])
     told = (
         f"**Rare rings, by pair.** 50 markets of 6 bidders and {TOGETHER} auctions each, a ring in one of them (2 %); "
         f"means of {repeats} draws. Of the pairs that stand out most, as many as the ring has, those that are "
         "its own, in "
         "%; its pairs asked about at 5 % over all 750 pairs (Holm), in %; and how many other pairs are asked about: of "
-        "the ring's market, and of honest markets."
+        "the ring's market, and of honest markets. Slopes are those of `exchangeability`, over all 300 bidders (Holm)."
     )
-    head = ["", "precision at the top", "pairs found", "others of its market", "honest pairs asked about"]
+    head = [
+        "", "precision at the top", "pairs found", "slopes: precision", "slopes: members found",
+        "others of its market", "honest pairs asked about", "slopes: honest bidders",
+    ]  # fmt: skip
     return told + "\n\n" + table(head, rows)
 
 
@@ -276,11 +286,11 @@ def missing(auctions: int) -> str:
         mean = np.mean(seen, axis=0)
         rows.append([name, *map(percent, mean[:3]), percent(mean[3])])
     told = (
-        f"**Missing bids.** {repeats} draws of 400 auctions; deviations of ±0.5 and ±2 %, mark-ups up to 50 "
-        "%, log odds "
+        f"**Missing bids.** {repeats} draws of 400 auctions; deviations of ±0.5 and ±2 %, mark-ups up to 50 %, "
+        "log odds "
         "within 1. In %: draws in which no common ratio of cost to bid fits at 95 %; in which some bids do not fit "
-        "competition even with costs and beliefs of their own; in which there are too few close calls at 5 "
-        "%; and the mean "
+        "competition even with costs and beliefs of their own; in which too few calls are within 1 % of the "
+        "reserve, at 5 %; and the mean "
         "least share of bids that do not fit, at the estimates. A common ratio is an assumption that competition "
         "with spread-out costs breaks, too."
     )
