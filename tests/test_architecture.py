@@ -49,6 +49,7 @@ MAY = {
     "tables": "cells tender policy constraints scoring ledger policy_file ocds",
     "diagnose": "cells tender program measures constraints policy solvers ties infeasible award payments",
     "auction.symmetric": "",
+    "auction.multiple": "",
     "auction.rules": "",
     "auction.distributions": "auction.symmetric",
     "auction.market": "auction.distributions",
@@ -71,7 +72,7 @@ MAY = {
     " auction.packages auction.price_points auction.rules auction.scored auction.second_price",
     "auction.reserve": "auction.distributions auction.market auction.rules auction.symmetric auction.equilibrium",
     "auction.simulate": "auction.market auction.outcome auction.packages auction.rules auction.symmetric auction.scored",
-    "auction.compare": "auction.market auction.asymmetric auction.packages auction.scored auction.equilibrium"
+    "auction.compare": "auction.multiple auction.market auction.asymmetric auction.packages auction.scored auction.equilibrium"
     " auction.simulate",
     "auction.market_file": "cells policy_file auction.distributions auction.market auction.rules",
     "auction.past": "cells",
@@ -90,9 +91,9 @@ MAY = {
     " auction.homogenise auction.transaction auction.classes auction.heterogeneity auction.common_cost"
     " auction.fair_price",
     "auction.cartels": "auction.market auction.rules auction.equilibrium",
-    "auction.independence": "cells auction.past",
+    "auction.independence": "cells auction.past auction.multiple",
     "auction.missing": "cells auction.past",
-    "auction.screens": "cells auction.past auction.independence",
+    "auction.screens": "cells auction.past auction.multiple",
     "auction.flags": "cells ocds auction.past",
     "auction.network": "cells auction.past",
     "auction.tailored": "cells tender offers scoring reversals auction.past",

@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from procure_opt.auction import simulate
-from procure_opt.auction.compare import Comparison, compare, holm
+from procure_opt.auction.compare import Comparison, compare
 from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.market import Market, Quality
+from procure_opt.auction.multiple import holm
 from procure_opt.auction.packages import LocalLocalGlobal, PackageEquilibrium, PackageRule
 from procure_opt.auction.rules import (
     AverageBid,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from procure_opt.auction.cartels import Cover, Rotation, simulated_tenders
-from procure_opt.auction.independence import exchangeability, holm, independence
+from procure_opt.auction.independence import exchangeability, independence
+from procure_opt.auction.multiple import holm
 
 
 def normal_bids(auctions, deviations, seed, together=()):

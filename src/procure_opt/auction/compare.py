@@ -22,6 +22,7 @@ from scipy import stats
 from procure_opt.auction.asymmetric import NotConverged
 from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.market import Market
+from procure_opt.auction.multiple import holm
 from procure_opt.auction.packages import LocalLocalGlobal
 from procure_opt.auction.scored import ScoreEquilibrium
 from procure_opt.auction.simulate import (
@@ -411,20 +412,3 @@ def _differences(
 def _root(variance: float) -> float:
     """The standard error; a variance that rounding left below 0 is 0."""
     return math.sqrt(max(variance, 0.0)) if not math.isnan(variance) else math.nan
-
-
-def holm(p: Floats) -> Floats:
-    """p-values of a family of tests, so adjusted that one wrong rejection among them has the chance stated.
-
-    In ascending order p_(i) becomes max over j ≤ i of min(1, (m − j + 1) p_(j)) (Holm 1979, Scandinavian Journal of
-    Statistics 6). NaN stays, and does not count.
-
-    >>> holm(np.array([0.01, 0.04, 0.03, np.nan])).round(4).tolist()
-    [0.03, 0.06, 0.06, nan]
-    """
-    adjusted = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    scaled = p[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled)) if len(order) else scaled
-    return adjusted

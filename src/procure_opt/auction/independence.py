@@ -29,6 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from procure_opt.auction.multiple import holm
 from procure_opt.auction.past import PastBids, past_bids
 from procure_opt.cells import Table
 
@@ -225,21 +226,6 @@ def exchangeability(bids: Table | PastBids, covariates: Sequence[str], *, least:
     found["p_holm"] = holm(found["p"].to_numpy())
     found = found.sort_values("p", kind="stable", ignore_index=True)
     return Exchangeability(found, float(found["p_holm"].min()), untested, (*past.notes, *notes))
-
-
-def holm(p: Floats) -> Floats:
-    """p-values that hold for all hypotheses together (Holm 1979); NaN stays NaN and does not count.
-
-    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p, axis=-1)
-    count = np.sum(~np.isnan(p), axis=-1, keepdims=True)
-    rank = np.arange(p.shape[-1])
-    raised = np.maximum.accumulate(np.take_along_axis(p, order, axis=-1) * np.maximum(count - rank, 1), axis=-1)
-    adjusted = np.empty_like(raised)
-    np.put_along_axis(adjusted, order, np.minimum(raised, 1.0), axis=-1)
-    return adjusted
 
 
 def _members(names: pd.Index, group: Sequence[str]) -> NDArray[np.bool_]:

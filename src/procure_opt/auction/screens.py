@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from procure_opt.auction.independence import holm
+from procure_opt.auction.multiple import holm
 from procure_opt.auction.past import PastBids, past_bids
 from procure_opt.cells import Table
 
