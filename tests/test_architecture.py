@@ -71,9 +71,10 @@ MAY = {
     "auction.equilibrium": "auction.asymmetric auction.average_bid auction.first_price auction.market auction.outcome"
     " auction.packages auction.price_points auction.rules auction.scored auction.second_price",
     "auction.reserve": "auction.distributions auction.market auction.rules auction.symmetric auction.equilibrium",
-    "auction.simulate": "auction.market auction.outcome auction.packages auction.rules auction.symmetric auction.scored",
-    "auction.compare": "auction.multiple auction.market auction.asymmetric auction.packages auction.scored auction.equilibrium"
-    " auction.simulate",
+    "auction.simulate": "auction.market auction.outcome auction.packages auction.rules auction.symmetric"
+    " auction.scored",
+    "auction.compare": "auction.multiple auction.market auction.asymmetric auction.packages auction.scored"
+    " auction.equilibrium auction.simulate",
     "auction.market_file": "cells policy_file auction.distributions auction.market auction.rules",
     "auction.past": "cells",
     "auction.past_file": "cells tables auction.past",
@@ -81,15 +82,19 @@ MAY = {
     "auction.quantiles": "auction.kernels",
     "auction.smooth": "auction.kernels",
     "auction.homogenise": "cells",
-    "auction.transaction": "cells auction.symmetric auction.kernels auction.past",
-    "auction.classes": "cells auction.kernels auction.past auction.transaction",
+    "auction.revealed": "cells auction.past",
+    "auction.clustered": "auction.revealed",
+    "auction.bid_preparation": "cells auction.symmetric auction.kernels auction.past auction.revealed",
+    "auction.adaptation": "cells auction.symmetric auction.kernels auction.past auction.revealed auction.clustered",
+    "auction.incumbency": "cells auction.symmetric auction.past auction.revealed auction.clustered",
+    "auction.classes": "cells auction.kernels auction.past auction.revealed",
     "auction.heterogeneity": "cells auction.kernels auction.past auction.smooth",
     "auction.common_cost": "cells auction.past",
     "auction.fair_price": "auction.distributions",
     "auction.reserve_curve": "auction.fair_price",
     "auction.estimate": "cells auction.distributions auction.past auction.kernels auction.quantiles auction.smooth"
-    " auction.homogenise auction.transaction auction.classes auction.heterogeneity auction.common_cost"
-    " auction.fair_price",
+    " auction.homogenise auction.revealed auction.bid_preparation auction.classes auction.heterogeneity"
+    " auction.common_cost auction.fair_price",
     "auction.cartels": "auction.market auction.rules auction.equilibrium",
     "auction.independence": "cells auction.past auction.multiple",
     "auction.missing": "cells auction.past",

@@ -17,17 +17,12 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from procure_opt.auction import FirstPrice, Market, equilibrium
+from procure_opt.auction.adaptation import adaptation_costs
+from procure_opt.auction.bid_preparation import entry_cost, selective_entry
 from procure_opt.auction.entry import informed_cutoff, uninformed_entry
+from procure_opt.auction.incumbency import incumbency, wins
 from procure_opt.auction.kernels import boundary
-from procure_opt.auction.transaction import (
-    Estimate,
-    adaptation_costs,
-    area,
-    entry_cost,
-    incumbency,
-    selective_entry,
-    wins,
-)
+from procure_opt.auction.revealed import Estimate, area
 from procure_opt.cells import BadTable
 
 Floats = NDArray[np.float64]

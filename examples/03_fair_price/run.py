@@ -155,10 +155,7 @@ def main(folder: Path | None = None) -> None:
     print(beside.round(2).to_string(index=False))
     size = costs.coefficients["log(hectares)"]
     print(f"costs grow with the hectares to the power of {size:.3f} (truth {city.SIZE}); {costs.private_cost}")
-    entry = costs.entry_cost(len(city.SUPPLIERS))
-    x, _ = costs.seen.at({"hectares": 1.0})
-    scale = float(np.exp(x @ costs.coefficients.to_numpy()))
-    entry = Estimate(entry.value * scale, entry.se * scale, entry.assumption, entry.notes, entry.degrees)
+    entry = costs.entry_cost(len(city.SUPPLIERS), at={"hectares": 1.0})
     print(f"preparing a bid costs {entry.value:.2f} ± {entry.se:.2f} (truth {city.entry_cost():.2f})")
 
     print("\n3. What a park of one hectare should cost, and what it did cost where the three met")

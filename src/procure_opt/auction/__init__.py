@@ -1,6 +1,8 @@
 """Bidding rules compared with bidders who respond to them, and what past bids say."""
 
+from procure_opt.auction.adaptation import adaptation_costs
 from procure_opt.auction.asymmetric import NotConverged
+from procure_opt.auction.bid_preparation import entry_cost, selective_entry
 from procure_opt.auction.cartels import simulated_tenders
 from procure_opt.auction.classes import invert_classes, risk_aversion, scores_to_types
 from procure_opt.auction.common_cost import CommonCostTest, common_cost_test
@@ -10,6 +12,7 @@ from procure_opt.auction.estimate import CostEstimate, estimate_costs
 from procure_opt.auction.fair_price import FairPrice, fair_price
 from procure_opt.auction.flags import RedFlags, red_flags
 from procure_opt.auction.heterogeneity import compare_fits, deconvolve, fit_weibull, private_share
+from procure_opt.auction.incumbency import incumbency
 from procure_opt.auction.independence import exchangeability, independence
 from procure_opt.auction.market import Market, Quality
 from procure_opt.auction.market_file import MarketFile, read_market
@@ -21,6 +24,7 @@ from procure_opt.auction.past import PastBids, past_bids
 from procure_opt.auction.past_file import read_past
 from procure_opt.auction.reserve import free_entry, optimal_reserve
 from procure_opt.auction.reserve_curve import ReserveCurve, reserve_curve
+from procure_opt.auction.revealed import Estimate
 from procure_opt.auction.rules import (
     AverageBid,
     FirstPrice,
@@ -34,7 +38,6 @@ from procure_opt.auction.scored import ScoreEquilibrium
 from procure_opt.auction.screens import Screens, digits, screen_test, screens, subgroup_screens, turns
 from procure_opt.auction.smooth import smooth
 from procure_opt.auction.tailored import Tailored, tailored
-from procure_opt.auction.transaction import Estimate, adaptation_costs, entry_cost, incumbency, selective_entry
 
 __all__ = [
     "AverageBid",

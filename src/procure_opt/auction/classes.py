@@ -13,7 +13,7 @@ from scipy import stats
 
 from procure_opt.auction.kernels import boundary
 from procure_opt.auction.past import PastBids, past_bids
-from procure_opt.auction.transaction import Estimate, area, complete, resampled
+from procure_opt.auction.revealed import Estimate, area, complete, resampled
 from procure_opt.cells import Table
 
 Floats = NDArray[np.float64]

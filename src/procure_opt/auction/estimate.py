@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.stats import rankdata
 
+from procure_opt.auction.bid_preparation import entry_cost
 from procure_opt.auction.classes import invert_classes
 from procure_opt.auction.common_cost import common_cost_test
 from procure_opt.auction.distributions import Affine, Distribution
@@ -33,8 +34,8 @@ from procure_opt.auction.homogenise import Design, coefficients, design
 from procure_opt.auction.kernels import CATALOGUE as KERNELS
 from procure_opt.auction.past import PastBids, past_bids
 from procure_opt.auction.quantiles import CATALOGUE as QUANTILES
+from procure_opt.auction.revealed import Estimate
 from procure_opt.auction.smooth import smooth
-from procure_opt.auction.transaction import Estimate, entry_cost
 from procure_opt.cells import BadTable, Problem, Table
 
 Floats = NDArray[np.float64]
@@ -287,8 +288,10 @@ class CostEstimate:
         """Where the winning bid of a tender with n bidders will lie if they compete: see `fair_price`."""
         return fair_price(self, n, level, at=at)
 
-    def entry_cost(self, potential: int | str | None = None, **how: Any) -> Estimate:
-        """What it costs to prepare a bid in the reference auction: see `transaction.entry_cost`, with its arguments.
+    def entry_cost(
+        self, potential: int | str | None = None, *, at: Mapping[str, Any] | None = None, **how: Any
+    ) -> Estimate:
+        """What it costs to prepare a bid, in the reference auction or another: see `entry_cost`, with its arguments.
 
         Auctions with one bidder count here: that so few came is what speaks of the cost.
 
@@ -297,11 +300,13 @@ class CostEstimate:
         """
         if len(self.common) > 1:
             raise ValueError(f"the method {self.method!r} cannot bring bids of auctions with one bidder to a footing")
-        table = self.past.table
+        table, gamma = self.past.table, self.coefficients.to_numpy()
         x, log_scale = self.seen.of(table)
-        level = np.exp(x @ self.coefficients.to_numpy() + log_scale)
+        level = np.exp(x @ gamma + log_scale)
         amounts = {name: table[name] / level for name in ("bid", "reserve") if name in table}
-        return entry_cost(PastBids(table.assign(**amounts), table[:0]), potential, **how)
+        found = entry_cost(PastBids(table.assign(**amounts), table[:0]), potential, **how)
+        here, log_unit = self.seen.at(at)
+        return found.times(math.exp(float(here @ gamma) + log_unit))
 
     def _rests_on(self) -> tuple[str, ...]:
         fewest, most = self.table["n"].min(), self.table["n"].max()
