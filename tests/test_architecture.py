@@ -102,7 +102,7 @@ MAY = {
     "auction.flags": "cells ocds auction.past",
     "auction.network": "cells auction.past",
     "auction.tailored": "cells tender offers scoring reversals auction.past",
-    "auction.report_past": "printing auction.past auction.estimate auction.reserve_curve auction.screens"
+    "auction.report_past": "cells printing auction.past auction.estimate auction.reserve_curve auction.screens"
     " auction.independence auction.missing auction.network auction.flags",
     "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past",

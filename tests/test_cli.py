@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import procure_opt as po
-from procure_opt import cli
+from procure_opt import cli, printing
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "01_quanzhou_park"
 LOTS = "lot,estimate,in_house\nnorth,100,130\nsouth,80,110\n"
@@ -35,8 +36,10 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["procure-opt", *map(str, arguments)])
-        monkeypatch.setattr(cli, "out", cli.Console(width=200))
-        monkeypatch.setattr(cli, "err", cli.Console(stderr=True, soft_wrap=True, width=200))
+        out, err = Console(width=200), Console(stderr=True, soft_wrap=True, width=200)
+        for module in (printing, cli):
+            monkeypatch.setattr(module, "out", out)
+            monkeypatch.setattr(module, "err", err)
         try:
             cli.main()
             code = 0
@@ -148,3 +151,78 @@ def test_as_installed(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "150.00" in done.stdout
+
+
+PAST = Path(__file__).parents[1] / "examples" / "03_fair_price" / "bids.csv"
+
+
+def test_costs_are_estimated_from_a_file(tmp_path: Path, call: Call) -> None:
+    code, out, err = call(
+        "estimate", PAST, "--covariates", "log(hectares)", "--bidders", 5, "--replications", 20, "--outside", 300,
+        "--csv", tmp_path / "costs.csv",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    for words in ("2,130 bids of 8 bidders in 400 auctions", "Fair price", "competitive tenders with 5 bidders",
+                  "costs look private", "Reserve of least outlay", "coefficient of log(hectares)"):  # fmt: skip
+        assert words in out
+    written = rows(tmp_path / "costs.csv")
+    assert all(float(row["cost"]) < float(row["bid"]) for row in written)
+    assert {"auction", "bidder", "bid", "cost", "markup", "row"} <= set(written[0])
+
+
+def test_past_bids_are_screened_and_what_stands_out_is_asked(tmp_path: Path, call: Call) -> None:
+    code, out, err = call("screen", PAST, "--out", tmp_path / "out", "--top", 3)
+    assert (code, err) == (0, "")
+    assert "? Cedar, Elder and Ginkgo meet more often" in out
+    assert "Not looked at by R003" in out
+    assert rows(tmp_path / "out" / "groups.csv")[0]["members"] == "Cedar, Elder, Ginkgo"
+    assert len(rows(tmp_path / "out" / "screens.csv")) == 400
+
+
+def test_releases_are_screened_for_red_flags(tmp_path: Path, call: Call) -> None:
+    bid = '{{"status": "valid", "tenderers": [{{"id": "{}"}}], "value": {{"amount": {}, "currency": "EUR"}}}}'
+    bids = ", ".join(bid.format(*each) for each in (("W", 1), ("L", 2), ("M", 2)))
+    awards = '[{"status": "active", "suppliers": [{"id": "W"}]}]'
+    release = f'{{"ocid": "A", "bids": {{"details": [{bids}]}}, "awards": {awards}}}'
+    (tmp_path / "past.jsonl").write_text(release + "\n", encoding="utf-8")
+    code, out, err = call("screen", tmp_path / "past.jsonl")
+    assert (code, err) == (0, "")
+    assert "R028: A" in out
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('auction,bidder,bid\nA,P,"1,200"\nA,Q,90\n', ["past.csv, row 2, column 'bid'", "thousands separators"]),
+        ("auction,bidder\nA,P\n", ["past.csv, row 1, column 'bid'", "the column is missing"]),
+        ("auction,bidder,bid\nA,P,1\n,Q,2\n", ["row 3, column 'auction'", "blank"]),
+        ("", ["the file is empty"]),
+        ("auction,bidder,bid\nA,P,-1\n", ["no bid is left"]),
+        ("auction,bidder,bid,winner\nA,P,1,1\nA,Q,2,1\n", ["row 3, column 'winner'", "another winner"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["estimate", "screen"])
+def test_tables_of_past_bids_that_cannot_be(
+    command: str, text: str, words: list[str], tmp_path: Path, call: Call
+) -> None:
+    (tmp_path / "past.csv").write_text(text, encoding="utf-8")
+    code, _, err = call(command, tmp_path / "past.csv")
+    assert code == 2
+    for word in words:
+        assert word in err
+
+
+def test_what_two_bids_cannot_tell_is_said(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "past.csv").write_text("auction,bidder,bid\nA,P,1\nA,Q,2\n", encoding="utf-8")
+    code, out, _ = call("screen", tmp_path / "past.csv")
+    assert code == 0
+    assert "Not looked at, pairs of bidders: no auction has three bids" in out
+    assert "Not looked at, missing bids: no column reserve" in out
+    code, _, err = call("estimate", tmp_path / "past.csv")
+    assert code == 2 and "10" in err
+
+
+def test_a_file_of_past_bids_that_is_not_there(tmp_path: Path, call: Call) -> None:
+    assert "there is no such file" in call("estimate", tmp_path / "none.csv")[2]
+    (tmp_path / "past.doc").write_text("x", encoding="utf-8")
+    assert "give a file that ends in" in call("screen", tmp_path / "past.doc")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from procure_opt.auction.network import suspicious_groups
 from procure_opt.auction.past import PastBids
 from procure_opt.auction.reserve_curve import reserve_curve
 from procure_opt.auction.screens import screens, turns
+from procure_opt.cells import BadTable
 from procure_opt.printing import say, show_table
 
 
@@ -51,38 +53,78 @@ def show_estimate(found: CostEstimate, bidders: int, outside: float | None) -> N
 def show_screens(
     past: PastBids, given: list[str] | tuple[str, ...], level: float, top: int, seed: int
 ) -> dict[str, pd.DataFrame]:
-    """Print what stands out against competition; all tables, by name."""
+    """Print what stands out against competition, as questions; all tables, by name.
+
+    Where there are too few bids for one look, the others are taken.
+    """
     show_past(past)
+    say("What stands out is a question to look into, and no finding: each may have an innocent reason.")
+    tables: dict[str, pd.DataFrame] = {}
+    looks: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {
+        "auctions": lambda: _auctions(past, level, top, seed),
+        "groups of bidders": lambda: _groups(past, given, level, top, seed),
+        "pairs of bidders": lambda: _pairs(past, level, top),
+        "turns": lambda: _turns(past, seed),
+        "missing bids": lambda: _missing(past, level, seed),
+    }
+    for name, look in looks.items():
+        try:
+            tables |= look()
+        except BadTable:
+            raise
+        except ValueError as why:
+            say(f"Not looked at, {name}: {why}")
+    return tables | show_flags(past, top)
+
+
+def _auctions(past: PastBids, level: float, top: int, seed: int) -> dict[str, pd.DataFrame]:
     found = screens(past)
     tested = found.test(level=level, seed=seed)
     beside = found.table.assign(p=tested.combined, p_adjusted=tested.adjusted).sort_values("p")
     columns = ["n", "CV", "DIFFP", "RD", "SKEW", "p", "p_adjusted"]
     show_table("Auctions least like competition", beside[columns].head(top).reset_index())
+    for note in found.notes:
+        say(f"Note: {note}")
     for question in tested.questions()[:top]:
         say(f"? {question}")
+    return {"screens": beside.reset_index()}
+
+
+def _groups(
+    past: PastBids, given: list[str] | tuple[str, ...], level: float, top: int, seed: int
+) -> dict[str, pd.DataFrame]:
     groups = suspicious_groups(past, given=given, level=level, seed=seed)
     named = groups.table.assign(members=[", ".join(map(str, each)) for each in groups.table["members"]])
     columns = ["members", "tenders", "wins", "cohesion", "exclusivity", "p", "flagged"]
-    show_table("Groups of bidders", named[columns].head(top))
-    for note in (*found.notes, *groups.notes):
+    if len(named):
+        show_table("Groups of bidders", named[columns].head(top))
+    else:
+        say("No group of bidders meets more often than chance would have it.")
+    for note in groups.notes:
         say(f"Note: {note}")
     for question in groups.table.loc[groups.table["flagged"], "question"].head(top):
         say(f"? {question}")
+    return {"groups": named, "group_evidence": groups.evidence, "group_tenders": groups.tenders}
+
+
+def _pairs(past: PastBids, level: float, top: int) -> dict[str, pd.DataFrame]:
     pairs = independence(past)
     for question in pairs.questions(level)[:top]:
         say(f"? {question}")
+    return {"pairs": pairs.pairs}
+
+
+def _turns(past: PastBids, seed: int) -> dict[str, pd.DataFrame]:
     say(f"? {turns(past, seed=seed).question}")
-    tables = {
-        "screens": beside.reset_index(),
-        "groups": named,
-        "group_evidence": groups.evidence,
-        "pairs": pairs.pairs,
-    }
-    if "reserve" in past.table:
-        mass = missing_mass(past, level=1 - level, seed=seed)
-        say(f"? {mass.question}")
-        tables["deviations"] = mass.table
-    return tables | show_flags(past, top)
+    return {}
+
+
+def _missing(past: PastBids, level: float, seed: int) -> dict[str, pd.DataFrame]:
+    if "reserve" not in past.table:
+        raise ValueError("no column reserve, which distances between bids are measured by")
+    mass = missing_mass(past, level=1 - level, seed=seed)
+    say(f"? {mass.question}")
+    return {"deviations": mass.table}
 
 
 def show_flags(source: Path | PastBids, top: int) -> dict[str, pd.DataFrame]:
