@@ -88,6 +88,52 @@ class Award:
         """How it is known that no award is better: "exact", by the multipliers, or "solver", by its word."""
         return "solver" if self.multipliers is None else "exact"
 
+    @cached_property
+    def transaction_costs(self) -> pd.DataFrame:
+        """The ledger item by item: `stage` (before, at or after the award), `amount`. Empty where none is counted."""
+        ledger = self.policy.ledger
+        found = pd.DataFrame(columns=["stage", "amount"]).astype({"amount": float})
+        if ledger is not None:
+            tender, _ = self.policy.field(self.tender)
+            fraction = np.zeros(len(tender.price))
+            fraction[pd.Index(tender.bid_names).get_indexer(pd.Index(self.bids["bid"]))] = self.bids["fraction"]
+            amounts = ledger.amounts(tender, fraction, net_prices(tender, fraction))
+            rows = {name: (ledger.stages[name], currency(units, tender.money_unit)) for name, units in amounts.items()}
+            found = pd.DataFrame.from_dict(rows, orient="index", columns=["stage", "amount"])
+        return found.rename_axis("item")
+
+    @cached_property
+    def ledger_ignored(self) -> pd.DataFrame:
+        """What looking at prices alone would have cost: this award, and the one under the same policy without ledger.
+
+        Rows `counted`, `ignored` and `difference`; columns `price`, `in_house`, every item of the ledger, `ledger`,
+        `cost` and `objective`, each with all transaction costs. Looked for when first asked for. Where awards without
+        the ledger are tied, it is the one that the policy's tie-break prefers; scores know no transaction costs, so
+        that with `BestScore` both are the same.
+
+        Raises:
+            ValueError: the policy has no ledger.
+        """
+        if self.policy.ledger is None:
+            raise ValueError("the policy has no ledger: nothing was counted that could have been ignored")
+        blind = award(self.tender, replace(self.policy, ledger=None))
+        unaware = replace(blind, policy=self.policy)
+        rows: dict[str, dict[str, float]] = {}
+        for name, each in (("counted", self), ("ignored", unaware)):
+            items = each.transaction_costs["amount"]
+            home = float(each.in_house["cost"].sum())
+            scored = isinstance(self.policy.objective, BestScore)
+            aim = each.objective + (items.sum() if each is unaware and not scored else 0.0)
+            sums = {"ledger": float(items.sum()), "cost": each.price + home + items.sum(), "objective": aim}
+            rows[name] = {
+                "price": each.price,
+                "in_house": home,
+                **{str(item): float(amount) for item, amount in items.items()},
+                **sums,
+            }
+        rows["difference"] = {key: rows["ignored"][key] - rows["counted"][key] for key in rows["counted"]}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
     def __repr__(self) -> str:
         parts = [f"{self.status}, cost {self.cost:,.2f}", f"{len(self.bids)} bids of {len(self.by_bidder)} bidders"]
         parts += [f"{len(self.in_house)} lots in-house"] if len(self.in_house) else []

@@ -421,14 +421,19 @@ class Facts:
             return 0.0
         bids, bidders, lots = tender.bids, tender.bidders, tender.lots
         every_bid, every_lot = np.arange(len(bids)), np.arange(len(lots))
-        total = self.figure(ledger.per_bid_evaluated, (bids, every_bid), (bidders, tender.bidder_of)).sum()
-        total += self.figure(ledger.per_contract, (bids, self.bid), (bidders, self.bidder)).sum()
+        total = float(ledger.search) + self.figure(ledger.specification, (lots, every_lot)).sum()
+        for of_bids in (ledger.per_bid_evaluated, ledger.bid_preparation):
+            total += self.figure(of_bids, (bids, every_bid), (bidders, tender.bidder_of)).sum()
+        for of_contracts in (ledger.per_contract, ledger.enforcement):
+            total += self.figure(of_contracts, (bids, self.bid), (bidders, self.bidder)).sum()
         total += self.figure(ledger.per_supplier, (bidders, np.unique(self.bidder))).sum()
         if ledger.per_switch:
             gone = np.flatnonzero(self.switches(ledger.incumbent, self.every_lot))
             total += self.figure(ledger.per_switch, (lots, gone)).sum()
         let = np.bincount(self.lot, weights=self.part, minlength=len(lots))
         total += (self.figure(ledger.monitoring, (lots, every_lot)) * let).sum()
+        lost = self.figure(ledger.replacement, (lots, every_lot))[self.lot] * self.part
+        total += (self.figure(ledger.default, (bidders, self.bidder)) * self.sum(lost)).sum()
         adaptation = self.figure(ledger.adaptation, (bidders, self.bidder)) * self.net
         return float(total / tender.money_unit + adaptation.sum())
 

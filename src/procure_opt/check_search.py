@@ -497,10 +497,16 @@ class Rules:
             return
         unit, bids, bidders, lots = tender.money_unit, tender.bids, tender.bidders, tender.lots
         of_bids = (bids, every.bid), (bidders, tender.bidder_of)
-        self.start += float(every.figure(ledger.per_bid_evaluated, *of_bids).sum()) / unit
-        monitoring = every.figure(ledger.monitoring, (lots, np.arange(self.lots)))
-        contract = every.figure(ledger.per_contract, *of_bids)
-        self.cost[: self.bids] += (contract + every.sum(monitoring[every.lot] * every.part)) / unit
+        every_lot = np.arange(self.lots)
+        before = float(ledger.search) + float(every.figure(ledger.specification, (lots, every_lot)).sum())
+        for of_each in (ledger.per_bid_evaluated, ledger.bid_preparation):
+            before += float(every.figure(of_each, *of_bids).sum())
+        self.start += before / unit
+        monitoring = every.figure(ledger.monitoring, (lots, every_lot))
+        contract = every.figure(ledger.per_contract, *of_bids) + every.figure(ledger.enforcement, *of_bids)
+        lost = every.figure(ledger.replacement, (lots, every_lot))
+        default = every.figure(ledger.default, (bidders, tender.bidder_of)) * every.sum(lost[every.lot] * every.part)
+        self.cost[: self.bids] += (contract + default + every.sum(monitoring[every.lot] * every.part)) / unit
         self.supplier = every.figure(ledger.per_supplier, (bidders, np.arange(len(bidders)))) / unit
         if ledger.per_switch and self.whole:
             money = every.figure(ledger.per_switch, (lots, np.arange(self.lots))) / unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,10 +15,16 @@ from procure_opt.tender import Tender
 
 @dataclass(frozen=True)
 class Ledger:
-    """What an award costs besides its prices (Williamson): each figure a number, or the name of a column.
+    """What an award costs besides its prices: each figure a number, or the name of a column.
 
-    Σ per_contract over accepted bids + Σ per_supplier over winners + Σ per_switch over lots that leave their incumbent
-    + Σ per_bid_evaluated over valid bids + Σ adaptation · net price + Σ monitoring over lots let (pro rata).
+    Costs before, at and after the award (Williamson 1985, The Economic Institutions of Capitalism).
+
+    Before: search + Σ specification over lots + Σ (bid_preparation + per_bid_evaluated) over valid bids. At the award:
+    Σ per_contract over accepted bids + Σ per_switch over lots that leave their incumbent. After it: Σ per_supplier over
+    winners + Σ monitoring over lots let (pro rata) + Σ adaptation · net price + Σ enforcement over accepted bids + Σ
+    default · replacement over lots let (pro rata).
+
+    What arises before the award is the same for every award of a tender: it is reported and decides nothing.
 
     Args:
         per_contract: Money for each accepted bid (number or bids column).
@@ -27,6 +34,16 @@ class Ledger:
         adaptation: Expected adaptation cost as a share of the net price (number or bidders column).
         monitoring: Money for each lot let (number or lots column).
         incumbent: The lots column naming incumbents; needed with per_switch.
+        search: Money for finding suppliers and for the procedure, once (number).
+        specification: Money for describing each lot (number or lots column).
+        bid_preparation: Money for preparing each valid bid, where it is refunded or counted (number or bids column).
+        enforcement: Expected cost of claims and disputes for each accepted bid (number, or column of bids or bidders).
+        default: Probability that a supplier defaults, from 0 to 1 (number or bidders column).
+        replacement: Money for replacing the supplier of a lot that has defaulted, net of its bond (number or lots
+            column); needed with default.
+
+    Raises:
+        ValueError: a figure below 0, a probability above 1, or default without replacement.
     """
 
     per_contract: float | str = 0.0
@@ -36,19 +53,47 @@ class Ledger:
     adaptation: float | str = 0.0
     monitoring: float | str = 0.0
     incumbent: str = "incumbent"
+    search: float = 0.0
+    specification: float | str = 0.0
+    bid_preparation: float | str = 0.0
+    enforcement: float | str = 0.0
+    default: float | str = 0.0
+    replacement: float | str = 0.0
+
+    # When each item arises.
+    stages: ClassVar[dict[str, str]] = {
+        "search": "before",
+        "specification": "before",
+        "bid_preparation": "before",
+        "per_bid_evaluated": "before",
+        "per_contract": "at",
+        "per_switch": "at",
+        "per_supplier": "after",
+        "monitoring": "after",
+        "adaptation": "after",
+        "enforcement": "after",
+        "default": "after",
+    }
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, str) and not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"Ledger: {field.name} is {value!r}; it must be at least 0, or name a column")
+            if field.name == "search" and isinstance(value, str):
+                raise ValueError(f"Ledger: search is {value!r}; it arises once, so that it must be a number")
+        if not isinstance(self.default, str) and self.default > 1:
+            raise ValueError(f"Ledger: default is {self.default!r}; it is a probability, from 0 to 1")
+        if self.default and not self.replacement:
+            raise ValueError("Ledger: default needs replacement, what replacing the supplier of a lot costs")
 
     def __call__(self, tender: Tender) -> Linear:
         """The ledger of an award, as one row in money units."""
         every_lot = np.ones(len(tender.demand), dtype=bool)
-        cost = Linear.fixed([self._of_bids(tender, self.per_bid_evaluated).sum()])
-        if self.per_contract:
-            cost = cost + accept(tender).under(self._of_bids(tender, self.per_contract))
+        cost = Linear.fixed([sum(self._before(tender).values())])
+        of_contracts = self._of_bids(tender, self.per_contract) + self._of_bids(tender, self.enforcement)
+        if of_contracts.any():
+            cost = cost + accept(tender).under(of_contracts)
         if self.per_supplier:
             found, won = wins(tender, every_lot, "bidder")
             cost = cost + won.under(self.of_bidders(tender, self.per_supplier)[found.who] / tender.money_unit)
@@ -60,25 +105,56 @@ class Ledger:
             cost = cost + spend(tender).under(self.of_bidders(tender, self.adaptation))
         if self.monitoring:
             cost = cost + take(tender).under(tender.part @ self._of_lots(tender, self.monitoring))
+        if self.default:
+            cost = cost + take(tender).under(self._at_risk(tender))
         return cost
 
-    def of(self, tender: Tender, fraction: Floats, net: Floats) -> float:
-        """The ledger of accepted fractions and net prices, in money units, straight from the bids."""
+    def amounts(self, tender: Tender, fraction: Floats, net: Floats) -> dict[str, float]:
+        """Each item for accepted fractions and net prices, in money units, straight from the bids."""
+        accepted = fraction > 0
         won = np.zeros(len(tender.bidder_names), dtype=bool)
-        won[tender.bidder_of[fraction > 0]] = True
+        won[tender.bidder_of[accepted]] = True
         paid = np.bincount(tender.bidder_of, weights=net, minlength=len(won))
-        total = self._of_bids(tender, self.per_bid_evaluated).sum()
-        total += self._of_bids(tender, self.per_contract)[fraction > 0].sum()
-        total += self.of_bidders(tender, self.per_supplier)[won].sum() / tender.money_unit
-        total += self.of_bidders(tender, self.adaptation) @ paid
-        total += (fraction @ tender.part) @ self._of_lots(tender, self.monitoring)
-        if self.per_switch:
-            names, _ = staying(tender, self.incumbent)
-            whose = names[:, None] == tender.bidder_names[tender.bidder_of][None, :]
-            held = np.asarray((tender.part.T.toarray() * whose) @ fraction)
-            leaves = (names != "") & (held < 1 - 1e-6)
-            total += self._of_lots(tender, self.per_switch)[leaves].sum()
-        return float(total)
+        found: dict[str, Any] = dict(self._before(tender))
+        found["per_contract"] = self._of_bids(tender, self.per_contract)[accepted].sum()
+        found["per_switch"] = self._switching(tender, fraction) if self.per_switch else 0.0
+        found["per_supplier"] = self.of_bidders(tender, self.per_supplier)[won].sum() / tender.money_unit
+        found["monitoring"] = (fraction @ tender.part) @ self._of_lots(tender, self.monitoring)
+        found["adaptation"] = self.of_bidders(tender, self.adaptation) @ paid
+        found["enforcement"] = self._of_bids(tender, self.enforcement)[accepted].sum()
+        found["default"] = fraction @ self._at_risk(tender)
+        return {name: float(found[name]) for name in self.stages}
+
+    def of(self, tender: Tender, fraction: Floats, net: Floats) -> float:
+        """The ledger of accepted fractions and net prices, in money units."""
+        return sum(self.amounts(tender, fraction, net).values())
+
+    def _before(self, tender: Tender) -> dict[str, float]:
+        """What has been spent when the award is made."""
+        return {
+            "search": self.search / tender.money_unit,
+            "specification": float(self._of_lots(tender, self.specification).sum()),
+            "bid_preparation": float(self._of_bids(tender, self.bid_preparation).sum()),
+            "per_bid_evaluated": float(self._of_bids(tender, self.per_bid_evaluated).sum()),
+        }
+
+    def _switching(self, tender: Tender, fraction: Floats) -> float:
+        names, _ = staying(tender, self.incumbent)
+        whose = names[:, None] == tender.bidder_names[tender.bidder_of][None, :]
+        held = np.asarray((tender.part.T.toarray() * whose) @ fraction)
+        leaves = (names != "") & (held < 1 - 1e-6)
+        return float(self._of_lots(tender, self.per_switch)[leaves].sum())
+
+    def _at_risk(self, tender: Tender) -> Floats:
+        """Of each bid accepted in full, what its supplier's default is expected to cost."""
+        chance = self.of_bidders(tender, self.default)
+        wrong = tender.bidder_names[(chance < 0) | (chance > 1)]
+        if len(wrong):
+            raise ValueError(
+                f"Ledger: {self.default!r} is a probability, from 0 to 1, and is not for {', '.join(wrong[:8])}"
+            )
+        of_bids: Floats = chance[tender.bidder_of] * (tender.part @ self._of_lots(tender, self.replacement))
+        return of_bids
 
     @staticmethod
     def _of_bids(tender: Tender, value: float | str) -> Floats:
