@@ -386,7 +386,19 @@ def test_the_table_keeps_the_rows_it_came_from() -> None:
     assert found.table["bid"].equals(read["bid"])
     assert found.table.columns.tolist() == ["auction", "bidder", "bid", "n", "winner", "cost", "markup", "level"]
     assert found.table["winner"].sum() == 30
-    assert found.markup == pytest.approx((found.table["markup"] / found.table["bid"]).mean())
+    assert found.markup == pytest.approx((found.table["markup"] / found.table["bid"]).mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("theta", [1.0, 0.6])
+def test_the_mean_mark_up_is_that_of_the_costs_behind_the_bids(theta: float) -> None:
+    """Without a density, against the mean over bids whose costs are known: b = c + (1 − c) θ / (n − 1 + θ)."""
+    costs = np.random.default_rng(4).random((40_000, 3))
+    asked = costs + (1 - costs) * theta / (2 + theta)
+    auction, bidder = (each.ravel() for each in np.indices(costs.shape))
+    table = pd.DataFrame({"auction": auction, "bidder": bidder, "bid": asked.ravel()})
+    found = estimate_costs(table, risk_aversion=1 - theta)
+    shares = (1 - costs / asked).ravel()
+    assert abs(found.markup - shares.mean()) < 4 * shares.std() / np.sqrt(len(shares))
 
 
 def refused(table: pd.DataFrame, told: str, kind: type[ValueError] = ValueError, **how: Any) -> None:

@@ -32,6 +32,7 @@ from procure_opt.auction.fair_price import SHARES, Curves, FairPrice, curve, fai
 from procure_opt.auction.heterogeneity import deconvolve, fit_weibull
 from procure_opt.auction.homogenise import Design, coefficients, design
 from procure_opt.auction.kernels import CATALOGUE as KERNELS
+from procure_opt.auction.kernels import Inversion
 from procure_opt.auction.past import PastBids, past_bids
 from procure_opt.auction.quantiles import CATALOGUE as QUANTILES
 from procure_opt.auction.revealed import Estimate
@@ -197,6 +198,7 @@ class CostEstimate:
             that of an auction of median y. 1 elsewhere.
         bidding: F(r), the share of suppliers whose cost is below the reserve; 1 without `potential=`.
         coefficients: γ, by covariate.
+        markup: The mean of (bid − cost) / bid (see `mean_markup`).
         method: By which costs were got at.
         risk_aversion: ρ.
         replications: Of the bootstrap; None without.
@@ -213,6 +215,7 @@ class CostEstimate:
     common: Floats
     bidding: float
     coefficients: pd.Series
+    markup: float
     method: str
     risk_aversion: float
     replications: Replications | None
@@ -225,11 +228,6 @@ class CostEstimate:
             f"CostEstimate({len(self.table):,} bids of {self.table['auction'].nunique():,} auctions, method "
             f"{self.method!r}, {0 if self.replications is None else len(self.replications.markup):,} replications)"
         )
-
-    @property
-    def markup(self) -> float:
-        """The mean of (bid − cost) / bid over all bids with a cost."""
-        return float((self.table["markup"] / self.table["bid"]).mean())
 
     @property
     def reference(self) -> str:
@@ -387,7 +385,7 @@ def estimate_costs(
     by_n = {} if isinstance(how, Parting) else _apart(found.cost, table["rivals"])
     by_class = {} if classes is None else _apart(found.cost, table[classes])
     return CostEstimate(kept.sort_index(), found.distribution, found.curve, by_n, by_class, found.common, found.bidding,
-                        gamma, name, risk_aversion, again, notes, past, seen)  # fmt: skip
+                        gamma, mean_markup(sample, found), name, risk_aversion, again, notes, past, seen)  # fmt: skip
 
 
 def fit(sample: Sample) -> Fit:
@@ -417,6 +415,27 @@ def fit(sample: Sample) -> Fit:
             markup = below_reserve(alike[here], top, int(n), bidding, sample.method)
         cost[here] = alike[here] - sample.theta * markup
     return Fit(cost, smooth(_known(cost)), ordered(_known(cost)), np.ones(1), gamma, level, bidding)
+
+
+def mean_markup(sample: Sample, found: Fit) -> float:
+    """The mean of (bid − cost) / bid over all bids with a cost.
+
+    Where costs come from bids one by one it needs no density, for
+
+        E[(b − c) / b] = θ ∫ (1 − G(b)) / b db / (n − 1) = θ (E ln b − ln b_low) / (n − 1),
+
+    with b_low the lowest possible bid, as far below the lowest as the second lowest is above it (Robson and Whitlock
+    1964, Biometrika 51).
+    """
+    if not isinstance(sample.method, Inversion) or sample.reserve is not None or sample.cls is not None:
+        return float(np.nanmean(1 - found.cost * found.level / sample.bid))
+    total = 0.0
+    for n in np.unique(sample.rivals):
+        alike = (sample.bid / found.level)[sample.rivals == n]
+        bids, counts = np.unique(alike, return_counts=True)
+        low = max(2 * bids[0] - bids[min(1, len(bids) - 1)], bids[0] / 2)
+        total += sample.theta * float(counts @ np.log(bids / low)) / (int(n) - 1)
+    return total / len(sample.bid)
 
 
 def _as_past(sample: Sample, bids: Floats) -> PastBids:
@@ -613,8 +632,7 @@ def _some_replications(sample: Sample, seed: int, numbers: Ints) -> tuple[Floats
     for number in numbers:
         drawn = sample.again(np.random.default_rng([seed, int(number)]))
         found = fit(drawn)
-        markup = float(np.nanmean(1 - found.cost * found.level / drawn.bid))
-        rows.append((found.curve, markup, found.coefficients, found.bidding, found.common))
+        rows.append((found.curve, mean_markup(drawn, found), found.coefficients, found.bidding, found.common))
     return tuple(np.array(each, dtype=float) for each in zip(*rows))
 
 
