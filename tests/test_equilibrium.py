@@ -606,3 +606,17 @@ def test_the_order_of_classes_does_not_matter(rule: str, turned: str) -> None:
     assert other.expected_payment == pytest.approx(one.expected_payment, abs=1e-9)
     assert other.win_probability[::-1] == pytest.approx(one.win_probability, abs=1e-9)
     assert other.bid(0.5, 1) == pytest.approx(one.bid(0.5, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("rule", [FirstPrice(1.0), SecondPrice(1.0)])
+def test_epsilon_covers_the_decision_to_enter(rule: Any) -> None:
+    """U(0, 1), reserve 1: with probability q each earns ∫ F (1 − q F)^4, more than 0.06 if fewer than that come."""
+    found = equilibrium(rule, Market((stats.uniform(0, 1), 5), entry_cost=0.06, entry="uninformed"))
+    assert entry_regret(found) < 1e-9 and entry_regret(found) <= found.epsilon
+    at = (np.arange(100_000) + 0.5) / 100_000
+    for q in (0.5, 0.9):
+        fewer = equilibrium(rule, Market((stats.uniform(0, 1), 5), entry_cost=float(np.mean(at * (1 - q * at) ** 4)),
+                                         entry="uninformed"))  # fmt: skip
+        assert fewer.bidding == pytest.approx(q, abs=1e-6)
+        told = replace(fewer, market=replace(fewer.market, entry_cost=0.06))
+        assert entry_regret(told) == pytest.approx(abs(np.mean(at * (1 - q * at) ** 4) - 0.06), abs=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from procure_opt.auction.asymmetric import NotConverged
 from procure_opt.auction.average_bid import average_bid
 from procure_opt.auction.first_price import first_price
 from procure_opt.auction.market import Market
-from procure_opt.auction.outcome import Equilibrium, whole
+from procure_opt.auction.outcome import Equilibrium, entry_regret, whole
 from procure_opt.auction.packages import LocalLocalGlobal, PackageRule
 from procure_opt.auction.price_points import price_points
 from procure_opt.auction.rules import (
@@ -62,6 +63,7 @@ def equilibrium(rule: Any, market: Any) -> Any:
     found = solve(rule, market.acting())
     if isinstance(found, Equilibrium):
         whole(found)
+        found = replace(found, epsilon=max(found.epsilon, entry_regret(found)))
     spread = max(float(each.ppf(0.999) - each.ppf(0.001)) for each, _ in found.market.known)
     if not found.epsilon <= VERIFIED * spread:
         raise NotConverged(f"the strategies found for {rule!r} could not be verified", found.epsilon)

@@ -30,7 +30,8 @@ class Equilibrium:
         expected_payment: What is paid to suppliers in the mean, 0 where nothing is awarded.
         expected_cost: What the work costs the winner in the mean, 0 where nothing is awarded.
         win_probability: Of each class as a whole.
-        epsilon: The most a supplier of any cost could gain by another bid (in utility where it is averse to risk).
+        epsilon: The most a supplier of any cost could gain by another bid (in utility where it is averse to risk), or,
+            before it knows its cost, by another decision to enter.
         bidding: Probability that a supplier bids (uninformed entry); 1 otherwise.
         note: Which equilibrium this is where there are several, and what else should be known.
     """
@@ -106,6 +107,18 @@ def whole(found: Equilibrium) -> None:
         )
     if not (math.isfinite(found.expected_payment) and math.isfinite(found.expected_cost)):
         raise ValueError(f"under {found.rule!r} the expected payment is infinite; truncate the distribution of costs")
+
+
+def entry_regret(found: Equilibrium) -> float:
+    """What a supplier could gain by entering, or by staying away, against its strategy before it knows its cost.
+
+    Who enters with probability 0 < q < 1 must earn just its entry cost in the mean; the payments say whether it does.
+    """
+    market = found.market
+    if market.entry != "uninformed" or not market.entry_cost:
+        return 0.0
+    earned = (found.expected_payment - found.expected_cost) / (found.bidding * market.bidders)
+    return abs(earned - market.entry_cost) if found.bidding < 1 else max(0.0, market.entry_cost - earned)
 
 
 def reserve_of(rule: Any, market: Market) -> float:
