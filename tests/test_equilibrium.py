@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from scipy.optimize import brentq
 from procure_opt.auction import verify
 from procure_opt.auction.equilibrium import Equilibrium, equilibrium
 from procure_opt.auction.market import Market
+from procure_opt.auction.outcome import entry_regret
 from procure_opt.auction.rules import AverageBid, FirstPrice, PricePoints, SecondPrice
 from procure_opt.auction.symmetric import Strategy
 from strategies import examples
