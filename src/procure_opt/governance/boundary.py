@@ -505,8 +505,11 @@ def outsourcing_checklist(
 def _read_lots(lots: Any, problems: list[Problem]) -> pd.DataFrame:
     columns = {"lot": TEXT, "stage": TEXT, "estimate": NUMBER, **dict.fromkeys(OBJECT, TEXT), "quantity": NUMBER}
     table = read_table("lots", getattr(lots, "lots", lots), problems.append, columns, ("lot",))
-    for row in table.index[table["lot"].duplicated() & (table["lot"] != "")]:
-        problems.append(Problem("lots", int(row), "lot", f"lot {table.at[row, 'lot']} stands there twice"))
+    twice = table["lot"].duplicated() & (table["lot"] != "")
+    problems += [
+        Problem("lots", int(row), "lot", f"lot {lot!r} stands there twice")
+        for row, lot in zip(table.index[twice], table["lot"][twice].tolist())
+    ]
     return table
 
 
@@ -525,6 +528,9 @@ def _unknown(lots: pd.DataFrame, duties: pd.DataFrame, rules: pd.DataFrame) -> I
             yield Problem("regime", place, "test", f"{rule['test']!r} is no test; there are {', '.join(TESTS)}")
         elif rule["test"] in NUMERIC and _number(rule["value"]) is None:
             yield Problem("regime", place, "value", f"{rule['value']!r} is not a number, which {rule['test']!r} needs")
+        elif rule["test"] in NUMERIC and not pd.api.types.is_numeric_dtype(lots.get(rule["column"], pd.Series([0.0]))):
+            told = f"column {rule['column']!r} holds no numbers, which {rule['test']!r} needs"
+            yield Problem("regime", place, "column", told)
         if not math.isnan(rule["share"]):
             if not 0 <= rule["share"] <= 1:
                 yield Problem("regime", place, "share", f"{rule['share']:g} is not a share, from 0 to 1")

@@ -287,14 +287,18 @@ def regulation_menu(
         raise ValueError(f"at names types outside of {low:g} to {high:g}")
     nodes = np.union1d(np.linspace(low, high, PIECES + 1), told)
     inside, weights = cells(nodes)
-    share, shown = (_share(distribution, x, cost_of_funds, effort_cost) for x in (inside, told))
-    pooled = bool((np.diff(share.ravel()) > 1e-9).any())
-    if pooled:
-        # The buyer's loss is a square of the distance to the formula, weighted by density: isotonic regression.
-        density = np.maximum((weights * distribution.pdf(inside)).ravel(), 1e-300)
-        fitted = optimize.isotonic_regression(share.ravel(), weights=density, increasing=False).x
-        share, shown = fitted.reshape(share.shape), np.interp(told, inside.ravel(), fitted)
     left = np.asarray(distribution.sf(inside)) ** (bidders - 1)
+    thick = _density(distribution, inside, distribution.pdf(inside).max())
+    drag = effort_cost * cost_of_funds / (1 + cost_of_funds)
+    wanted = 1 - drag * distribution.cdf(inside) / thick
+    shown = 1 - drag * distribution.cdf(told) / _density(distribution, told, thick.max())
+    pooled = bool((np.diff(np.maximum(wanted, 0.0).ravel()) > 1e-9).any())
+    if pooled:
+        # The buyer's loss is a square of the distance to the formula, weighted by the winner's density.
+        weight = np.maximum(weights * thick * left, 1e-300).ravel()
+        fitted = optimize.isotonic_regression(wanted.ravel(), weights=weight, increasing=False).x
+        wanted, shown = fitted.reshape(wanted.shape), np.interp(told, inside.ravel(), fitted)
+    share, shown = np.maximum(wanted, 0.0), np.maximum(shown, 0.0)
     beyond = np.append(np.cumsum((weights * share * left).sum(axis=1)[::-1])[::-1], 0.0)
     rent = beyond[np.searchsorted(nodes, told)] / np.maximum(distribution.sf(told) ** (bidders - 1), 1e-300)
     effort = shown / effort_cost
@@ -320,12 +324,9 @@ def regulation_menu(
     )
 
 
-def _share(distribution: Distribution, types: Floats, cost_of_funds: float, effort_cost: float) -> Floats:
-    """ψ'(e): 1 for the most efficient, and never below 0."""
-    density, below = np.asarray(distribution.pdf(types)), np.asarray(distribution.cdf(types))
-    with np.errstate(divide="ignore"):
-        ratio = np.divide(below, density, out=np.where(below > 0, np.inf, 0.0), where=density > 0)
-    return np.asarray(np.maximum(0.0, 1 - cost_of_funds / (1 + cost_of_funds) * ratio * effort_cost))
+def _density(distribution: Distribution, types: Floats, largest: float) -> Floats:
+    """f, which may be 0 at an end: as good as 0 will do there, since shares do not fall below 0."""
+    return np.asarray(np.maximum(distribution.pdf(types), 1e-9 * largest))
 
 
 # ---- fixed price or cost-plus -----------------------------------------------------------------------------

@@ -380,7 +380,10 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
         return vertex
     needed = case.outside + case.effort[a]
     flat = np.full(len(odds), max(case.lowest, needed if needed < case.utility.most else float(case.utility(0.0))))
-    for start in (flat, vertex):
+    # An outcome that the action never has can be punished as hard as may be: it costs nothing.
+    never = odds == 0
+    flat[never] = vertex[never] if math.isinf(case.lowest) else case.lowest
+    for start in (flat, (flat + vertex) / 2):
         v = _sharpened(case, a, _descended(case, a, start))
         # A convex cost is at its least where its slope, taken for a price, makes nothing else cheaper.
         price = odds * case.utility.slope(v)
@@ -436,6 +439,7 @@ def _sharpened(case: _Case, a: int, v: Floats) -> Floats:
     odds, (rows, sides) = case.odds[a], _constraints(case, a)
     free = (v > case.lowest + 1e-6) & (odds > 0)
     scale = max(1.0, float(np.abs(v).max()))
+    v = np.where(odds > 0, v, v - scale if math.isinf(case.lowest) else case.lowest)
     tight = np.abs(rows @ v - sides) < 1e-6 * scale
     a_free, x = rows[np.ix_(tight, free)], v.copy()
     x[v <= case.lowest + 1e-6] = case.lowest
