@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 import pulp
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 from procure_opt.governance.monitoring import not_negative
 from procure_opt.solvers import Limits, pulp_solver
 
 Floats = NDArray[np.float64]
 
-CLOSE = 1e-9  # the share of the expected payment within which it is the least
+STEPS = 200  # of the interior-point method; some thirty are usual
+CLOSE = 1e-6  # the share of the expected payment within which it is the least
 HOLDS = 1e-6  # by how much, as a share of what is at stake, a constraint of a contract may fail
 
 
@@ -42,6 +42,9 @@ class Utility(Protocol):
 
     def slope(self, utility: Any) -> Any:
         """What one more unit of utility costs there, d w / d u."""
+
+    def bend(self, utility: Any) -> Any:
+        """How fast that rises, d² w / d u²."""
 
     @property
     def least(self) -> float:
@@ -74,6 +77,10 @@ class Neutral:
     def slope(self, utility: Any) -> Any:
         """What one more unit of utility costs there."""
         return np.ones_like(utility)
+
+    def bend(self, utility: Any) -> Any:
+        """How fast that rises."""
+        return np.zeros_like(utility)
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,10 @@ class Power:
         """What one more unit of utility costs there."""
         return utility ** (1 / self.exponent - 1) / self.exponent
 
+    def bend(self, utility: Any) -> Any:
+        """How fast that rises."""
+        return (1 / self.exponent - 1) / self.exponent * utility ** (1 / self.exponent - 2)
+
 
 @dataclass(frozen=True)
 class Exponential:
@@ -144,6 +155,10 @@ class Exponential:
     def slope(self, utility: Any) -> Any:
         """What one more unit of utility costs there."""
         return 1 / (1 - self.aversion * utility)
+
+    def bend(self, utility: Any) -> Any:
+        """How fast that rises."""
+        return self.aversion / (1 - self.aversion * utility) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +201,7 @@ def incentive_contract(
     """The cheapest contract for an action that the buyer cannot see: for the best of all actions, or for the one named.
 
     Risk-neutral suppliers: a linear program in the wages. Risk-averse ones: the program of Grossman and Hart in
-    utilities, to a billionth of the expected payment, which a linear program confirms; or, with `wages`, the linear
+    utilities, to a millionth of the expected payment, which a linear program confirms; or, with `wages`, the linear
     program of Prescott and Townsend, which draws a wage of that grid after each outcome and so needs no concavity.
 
     Args:
@@ -378,13 +393,11 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
     vertex = _cheapest(case, a, odds, solver)
     if vertex is None or isinstance(case.utility, Neutral):
         return vertex
+    low, most = case.lowest, _most(case)
     needed = case.outside + case.effort[a]
-    flat = np.full(len(odds), max(case.lowest, needed if needed < case.utility.most else float(case.utility(0.0))))
-    # An outcome that the action never has can be punished as hard as may be: it costs nothing.
-    never = odds == 0
-    flat[never] = vertex[never] if math.isinf(case.lowest) else case.lowest
-    for start in (flat, (flat + vertex) / 2):
-        v = _sharpened(case, a, _descended(case, a, start))
+    inside = needed if needed < most else (max(low, 0.0) + most) / 2
+    found = _descended(case, a, np.full(len(odds), max(inside, low + 1e-3 * max(1.0, abs(low)))))
+    for v in (_sharpened(case, a, found), found):
         # A convex cost is at its least where its slope, taken for a price, makes nothing else cheaper.
         price = odds * case.utility.slope(v)
         other = _cheapest(case, a, price, solver)
@@ -408,18 +421,41 @@ def _cheapest(case: _Case, a: int, price: Floats, solver: Any) -> Floats | None:
 
 
 def _descended(case: _Case, a: int, v: Floats) -> Floats:
-    """The convex program, from a start that satisfies it."""
-    odds, (rows, sides) = case.odds[a], _constraints(case, a)
-    found = optimize.minimize(  # type: ignore[call-overload]  # the stubs know no linear constraints here
-        lambda x: float(odds @ case.utility.inverse(x)),
-        v,
-        jac=lambda x: odds * case.utility.slope(x),
-        method="SLSQP",
-        bounds=optimize.Bounds(case.lowest, _most(case)),
-        constraints=optimize.LinearConstraint(rows, sides, np.inf),
-        options={"ftol": 1e-14, "maxiter": 1000},
-    )
-    return np.asarray(found.x)
+    """The convex program by an interior-point method: on y · slack = μ, which goes to 0 (Boyd and Vandenberghe 2004).
+
+    Args:
+        case: Who can do what.
+        a: The action.
+        v: Where to start, between the bounds of utilities, whether or not the other constraints hold.
+    """
+    odds, (rows, sides), one = case.odds[a], _constraints(case, a), np.eye(len(v))
+    if math.isfinite(case.lowest):
+        rows, sides = np.vstack([rows, one]), np.append(sides, np.full(len(v), case.lowest))
+    if math.isfinite(most := _most(case)):
+        rows, sides = np.vstack([rows, -one]), np.append(sides, np.full(len(v), -most))
+    slack = np.maximum(rows @ v - sides, 1e-3)
+    y = 1 / slack
+    for _ in range(STEPS):
+        slope, bend = odds * case.utility.slope(v), odds * case.utility.bend(v)
+        dual, primal = slope - rows.T @ y, rows @ v - slack - sides
+        mu = float(y @ slack) / len(y)
+        if max(np.abs(dual).max(), np.abs(primal).max(), mu) < 1e-13 * max(1.0, float(np.abs(v).max())):
+            break
+        target = 0.1 * mu - y * slack
+        matrix = (rows.T * (y / slack)) @ rows + np.diag(bend + 1e-14)
+        dv = np.linalg.lstsq(matrix, -dual + rows.T @ ((target - y * primal) / slack), rcond=1e-16)[0]
+        ds = rows @ dv + primal
+        dy = (target - y * ds) / slack
+        inside = min(_room(v - case.lowest, dv), _room(most - v, -dv))
+        step = min(1.0, 0.99 * min(_room(slack, ds), _room(y, dy), inside))
+        v, slack, y = v + step * dv, slack + step * ds, y + step * dy
+    return v
+
+
+def _room(x: Floats, dx: Floats) -> float:
+    """How far x can go along dx before one of it is 0."""
+    falls = dx < 0
+    return float((x[falls] / -dx[falls]).min(initial=math.inf))
 
 
 def _most(case: _Case) -> float:
@@ -445,8 +481,7 @@ def _sharpened(case: _Case, a: int, v: Floats) -> Floats:
     x[v <= case.lowest + 1e-6] = case.lowest
     for _ in range(20):
         slope = np.asarray(case.utility.slope(x[free]))
-        step = 1e-6 * np.maximum(1.0, np.abs(x[free]))
-        bend = (np.asarray(case.utility.slope(x[free] + step)) - slope) / step
+        bend = np.asarray(case.utility.bend(x[free]))
         kkt = np.block([[np.diag(odds[free] * bend), -a_free.T], [a_free, np.zeros((tight.sum(), tight.sum()))]])
         moved = np.linalg.lstsq(kkt, np.concatenate([-odds[free] * slope, (sides - rows @ x)[tight]]), rcond=None)[0]
         x[free] += moved[: free.sum()]
