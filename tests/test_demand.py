@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
 import procure_opt as po
 from procure_opt.governance.demand import Queue, cleaning, erlang_a, erlang_b, erlang_c, pooling, security, windows
+from strategies import examples
 from test_known import each_row, table
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = examples(40)
 
 # ---- known answers ----------------------------------------------------------------------------------------
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import procure_opt as po
 from procure_opt.governance.lock_in import RepeatedTender, chain, contest, lock_in, remedies, two_tenders
+from strategies import examples
 from test_known import each_row, table
 
 UNIFORM = stats.uniform(0, 1)
 HOTLINE = RepeatedTender(UNIFORM, 5, (0, 0.15, 0.3, 0.45, 0.6), entry_cost=0.02)
-FEW = settings(max_examples=30, deadline=None)
+FEW = examples(25)
 
 # ---- known answers ----------------------------------------------------------------------------------------
 
