@@ -398,19 +398,23 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
     inside = needed if needed < most else (max(low, 0.0) + most) / 2
     found = _descended(case, a, np.full(len(odds), max(inside, low + 1e-3 * max(1.0, abs(low)))))
     for v in (_sharpened(case, a, found), found):
-        # A convex cost is at its least where its slope, taken for a price, makes nothing else cheaper.
+        # A convex cost is at its least where its slope, taken for a price, makes nothing near it cheaper.
         price = odds * case.utility.slope(v)
-        other = _cheapest(case, a, price, solver)
+        other = _cheapest(case, a, price, solver, near=v)
         if other is not None and price @ (v - other) <= CLOSE * max(1.0, abs(float(odds @ cost(v)))):
             return v
     raise RuntimeError(f"the least payment for action {case.actions[a]!r} was not found to {CLOSE:g} of it")
 
 
-def _cheapest(case: _Case, a: int, price: Floats, solver: Any) -> Floats | None:
-    """The linear program: utilities after each outcome at a price for each."""
+def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | None = None) -> Floats | None:
+    """The linear program: utilities after each outcome at a price for each; all there are, or those near some."""
     problem: Any = pulp.LpProblem("contract", pulp.LpMinimize)
-    least, most = (None if math.isinf(bound) else bound for bound in (case.lowest, _most(case)))
-    felt = [problem.add_variable(f"v{j}", least, most) for j in range(len(case.outcomes))]
+    least, most = np.full(len(price), case.lowest), np.full(len(price), _most(case))
+    if near is not None:
+        wide = 1 + np.abs(near).max()
+        least, most = np.maximum(least, near - wide), np.minimum(most, near + wide)
+    bounds = [[None if math.isinf(bound) else bound for bound in pair] for pair in zip(least.tolist(), most.tolist())]
+    felt = [problem.add_variable(f"v{j}", *pair) for j, pair in enumerate(bounds)]
     earns = [pulp.lpDot(odds, felt) - cost for odds, cost in zip(case.odds.tolist(), case.effort.tolist())]
     problem.setObjective(pulp.lpDot(price.tolist(), felt))
     problem.addConstraint(earns[a] >= case.outside, "takes_part")
@@ -442,10 +446,9 @@ def _descended(case: _Case, a: int, v: Floats) -> Floats:
         if max(np.abs(dual).max(), np.abs(primal).max(), mu) < 1e-13 * max(1.0, float(np.abs(v).max())):
             break
         target = 0.1 * mu - y * slack
-        matrix = (rows.T * (y / slack)) @ rows + np.diag(bend + 1e-14)
-        dv = np.linalg.lstsq(matrix, -dual + rows.T @ ((target - y * primal) / slack), rcond=1e-16)[0]
+        matrix = np.block([[np.diag(bend + 1e-14), -rows.T], [rows, np.diag(slack / y)]])
+        dv, dy = np.split(np.linalg.solve(matrix, np.append(-dual, target / y - primal)), [len(v)])
         ds = rows @ dv + primal
-        dy = (target - y * ds) / slack
         inside = min(_room(v - case.lowest, dv), _room(most - v, -dv))
         step = min(1.0, 0.99 * min(_room(slack, ds), _room(y, dy), inside))
         v, slack, y = v + step * dv, slack + step * ds, y + step * dy
