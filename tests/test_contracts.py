@@ -173,6 +173,13 @@ def test_solvers_agree(solver: str) -> None:
     assert (found.action, found.wages.round(6).tolist()) == (2, [0, 0, 7.5])
 
 
+@pytest.mark.parametrize("unit", [1e-8, 1e-3, 1e6, 1e11])
+def test_units_of_money_do_not_matter(unit: float) -> None:
+    found = incentive_contract(ODDS, [0, unit, 2.5 * unit], [2 * unit, 10 * unit, 18 * unit], bond=unit)
+    assert (found.wages / unit).tolist() == pytest.approx([-1, -1, 6.5])
+    assert (found.rent / unit, found.net / unit) == pytest.approx((1, 10.5))
+
+
 @some
 @given(situations(), st.lists(st.floats(0, 6), min_size=2, max_size=4))
 def test_a_larger_bond_never_raises_the_rent(case: Any, bonds: list[float]) -> None:

@@ -380,7 +380,7 @@ def _confirm(case: _Case, a: int, utilities: Floats) -> None:
     """Both constraints, from the contract itself."""
     earns = case.earns(utilities)
     short = max(case.outside - earns[a], float(earns.max()) - earns[a])
-    if short > HOLDS * max(1.0, float(np.abs(utilities).max()), float(case.effort.max())):
+    if short > HOLDS * max(float(np.abs(utilities).max()), float(case.effort.max())):
         raise RuntimeError(f"the solver's contract for action {case.actions[a]!r} falls short by {short:g}")
 
 
@@ -408,20 +408,26 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
 
 def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | None = None) -> Floats | None:
     """The linear program: utilities after each outcome at a price for each; all there are, or those near some."""
+    # In units of what is at stake, so that a solver's tolerances mean the same in cents and in millions.
+    unit = max(float(case.effort.max()), abs(case.outside)) or 1.0
     problem: Any = pulp.LpProblem("contract", pulp.LpMinimize)
     least, most = np.full(len(price), case.lowest), np.full(len(price), _most(case))
     if near is not None:
         wide = 1 + np.abs(near).max()
         least, most = np.maximum(least, near - wide), np.minimum(most, near + wide)
-    bounds = [[None if math.isinf(bound) else bound for bound in pair] for pair in zip(least.tolist(), most.tolist())]
-    felt = [problem.add_variable(f"v{j}", *pair) for j, pair in enumerate(bounds)]
-    earns = [pulp.lpDot(odds, felt) - cost for odds, cost in zip(case.odds.tolist(), case.effort.tolist())]
+    bounds = np.column_stack([least, most]) / unit
+    felt = [
+        problem.add_variable(f"v{j}", *(None if math.isinf(bound) else bound for bound in pair))
+        for j, pair in enumerate(bounds.tolist())
+    ]
+    effort = (case.effort / unit).tolist()
+    earns = [pulp.lpDot(odds, felt) - cost for odds, cost in zip(case.odds.tolist(), effort)]
     problem.setObjective(pulp.lpDot(price.tolist(), felt))
-    problem.addConstraint(earns[a] >= case.outside, "takes_part")
+    problem.addConstraint(earns[a] >= case.outside / unit, "takes_part")
     for h in range(len(earns)):
         if h != a:
             problem.addConstraint(earns[a] >= earns[h], f"rather_than_{h}")
-    return _values(felt) if _solved(problem, solver) else None
+    return unit * _values(felt) if _solved(problem, solver) else None
 
 
 def _descended(case: _Case, a: int, v: Floats) -> Floats:
