@@ -104,6 +104,15 @@ MAY = {
     "auction.tailored": "cells tender offers scoring reversals auction.past",
     "auction.report_past": "cells printing auction.past auction.estimate auction.reserve_curve auction.screens"
     " auction.independence auction.missing auction.network auction.flags",
+    "governance.monitoring": "",
+    "governance.boundary": "cells auction.distributions auction.symmetric governance.monitoring",
+    "governance.contracts": "auction.distributions auction.symmetric governance.boundary governance.monitoring",
+    "governance.moral_hazard": "solvers governance.monitoring",
+    "governance.demand": "cells",
+    "governance.lock_in": "auction.distributions auction.symmetric",
+    "governance.performance": "cells",
+    "governance.risks": "award check auction.flags auction.screens governance.boundary governance.lock_in"
+    " governance.performance",
     "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past",
 }

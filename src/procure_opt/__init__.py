@@ -148,6 +148,7 @@ __all__ = [
     "award_by_lot",
     "check",
     "frontier",
+    "governance",
     "near_ties",
     "pay",
     "price_of_constraints",
@@ -165,7 +166,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`auction` on first use: what it stands on takes longer to load than all the rest."""
-    if name == "auction":
-        return import_module("procure_opt.auction")
+    """`auction` and `governance` on first use: what they stand on takes longer to load than all the rest."""
+    if name in ("auction", "governance"):
+        return import_module(f"procure_opt.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
