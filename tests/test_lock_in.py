@@ -98,6 +98,19 @@ def test_other_costs_played(costs: Any, m: int, delta: float, reserve: float | N
         assert abs(np.mean(drawn) - expected) < 5 * np.std(drawn) / draws**0.5 + 10 / draws
 
 
+def test_switching_that_the_buyer_bears() -> None:
+    """She adds 0.3 to what entrants ask: the winner is paid what would just have won."""
+    generator = np.random.default_rng(7)
+    own, others = generator.random(300_000), generator.random((2, 300_000))
+    lowest, second = np.sort(others, axis=0)
+    stays = own < lowest + 0.3
+    paid = np.where(stays, lowest + 0.3, np.minimum(own - 0.3, second))
+    borne = paid + np.where(stays, 0, 0.3)
+    found = contest(UNIFORM, 2, 0.3)
+    assert stays.mean() == pytest.approx(found.stays, abs=0.004)
+    assert borne.mean() == pytest.approx(found.price + 0.3, abs=0.002)
+
+
 @FEW
 @given(st.integers(1, 5), st.floats(0, 0.9), st.floats(0.3, 1.0))
 def test_money_adds_up(m: int, delta: float, reserve: float) -> None:
@@ -116,6 +129,24 @@ def test_money_adds_up(m: int, delta: float, reserve: float) -> None:
         for low, high in itertools.pairwise(ends)
     )
     assert paid == pytest.approx(own + others + found.incumbent + m * found.entrant, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("costs", "m", "delta", "reserve"),
+    [
+        (stats.beta(0.7, 2, 1, 2), 4, 0.2, None),
+        (stats.beta(0.5, 0.5), 2, 0.1, None),
+        (stats.gamma(3, scale=0.5), 2, 0.4, 1.6),
+        (stats.lognorm(0.4), 3, 0.5, 2.0),
+    ],
+)
+def test_who_wins_in_quantiles(costs: Any, m: int, delta: float, reserve: float | None) -> None:
+    """∫ S(F⁻¹(u) − δ)^m du over the incumbent's own quantiles, also of densities that are infinite at an end."""
+    top = float(costs.support()[1]) if reserve is None else reserve
+    ends = [0.0, float(costs.cdf(costs.support()[0] + delta)), float(costs.cdf(top + delta))]
+    chance = lambda u: costs.sf(costs.ppf(u) - delta) ** m  # noqa: E731
+    won = sum(integrate.quad(chance, *pair, epsabs=1e-11, limit=400)[0] for pair in itertools.pairwise(ends))
+    assert contest(costs, m, delta, reserve=reserve).stays == pytest.approx(won, abs=2e-7)
 
 
 CHANGES: dict[str, dict[str, Any]] = {

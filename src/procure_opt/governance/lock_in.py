@@ -55,8 +55,8 @@ def contest(costs: Distribution, entrants: int, advantage: float = 0.0, *, reser
     earns ∫ F S^(m−1) (1 − I) dx, and the price is the expectation of the second lowest, each up to the reserve r. For
     costs from 0 to 1 the incumbent wins with δ + (1 − δ^(m+1)) / (m + 1).
 
-    A buyer who bears δ herself, as the cost of switching, compares prices with δ added: `price` is then what she
-    bears with switching, and what she pays an entrant is lower by δ.
+    Where δ is not the incumbent's lower cost but the buyer's own cost of switching, which she adds to entrants' prices,
+    chances and profits are the same, and what she bears, switching included, is `price` + δ (if no reserve binds).
 
     Args:
         costs: Of each supplier, as distributions of `scipy.stats`.
@@ -77,22 +77,19 @@ def contest(costs: Distribution, entrants: int, advantage: float = 0.0, *, reser
     _within("advantage", advantage)
     top = _reserve(costs, reserve)
     low = float(costs.support()[0])
-    at, weights = _cells(costs, low - advantage, top, (advantage,))
-    beaten, known = costs.sf(at), costs.cdf(at + advantage)
-    alone = beaten**entrants
-    fewer = beaten ** max(entrants - 1, 0)
-    above = costs.sf(at + advantage)
-    second = alone + entrants * above * costs.cdf(at) * fewer
-    rival = float((weights * costs.cdf(at) * fewer * above).sum()) if entrants else 0.0
-    unfilled = float(costs.sf(top + advantage) * costs.sf(top) ** entrants)
+    nodes = _nodes(costs, low - advantage, top, (advantage,))
+    at, weights = symmetric.cells(nodes)
+    left, gone, known = costs.sf(at), costs.cdf(at), costs.cdf(at + advantage)
+    above, alone, fewer = costs.sf(at + advantage), left**entrants, left ** max(entrants - 1, 0)
+    # ∫ S^m dI = [I S^m] + ∫ I m S^(m−1) dF, by parts: what entrants draw is known cell by cell, whatever its density.
+    beats = float((symmetric.spread(costs, nodes, at, weights) * known * fewer).sum())
+    at_top = float(costs.sf(top) ** entrants)
     return Contest(
-        # ∫ S^m dI = [I S^m] + ∫ I m S^(m−1) f; by parts, so that no density of the incumbent's costs is needed.
-        stays=float(costs.cdf(top + advantage) * costs.sf(top) ** entrants)
-        + (entrants * float((weights * known * fewer * costs.pdf(at)).sum()) if entrants else 0.0),
-        price=low - advantage + float((weights * second).sum()),
+        stays=float(costs.cdf(top + advantage)) * at_top + entrants * beats,
+        price=low - advantage + float((weights * (alone + entrants * above * gone * fewer)).sum()),
         incumbent=float((weights * known * alone).sum()),
-        entrant=rival,
-        unfilled=unfilled,
+        entrant=float((weights * gone * fewer * above).sum()) if entrants else 0.0,
+        unfilled=float(costs.sf(top + advantage)) * at_top,
     )
 
 
@@ -218,7 +215,7 @@ class RepeatedTender:
 
     def _profit(self, entrants: int, advantages: Sequence[float]) -> float:
         low = float(self.costs.support()[0])
-        at, weights = _cells(self.costs, low, self.ceiling, tuple(advantages))
+        at, weights = symmetric.cells(_nodes(self.costs, low, self.ceiling, advantages))
         own, fewer = self.costs.cdf(at), np.zeros((self.winners, *at.shape))
         fewer[0] = 1.0  # fewer[j]: the chance that exactly j of the others counted so far are below
         for chance in [own] * (entrants - 1) + [self.costs.cdf(at + ahead) for ahead in advantages]:
@@ -480,15 +477,16 @@ def _reserve(costs: Distribution, reserve: float | None) -> float:
     return top
 
 
-def _cells(costs: Distribution, low: float, top: float, shifts: Sequence[float]) -> tuple[Floats, Floats]:
-    """Points and weights from low to top, with ends of cells where a density, also a shifted one, begins or ends."""
+def _nodes(costs: Distribution, low: float, top: float, shifts: Sequence[float]) -> Floats:
+    """Ends of cells from low to top, also where a density, or a shifted one, begins or ends."""
     own = costs.ppf(np.concatenate([np.geomspace(1e-12, 0.01, 12), np.linspace(0.01, 0.99, 60)]))
     own = np.concatenate(
         [own, np.clip(costs.support(), low - 1.0, top + 1.0), costs.isf(np.geomspace(1e-12, 0.01, 12))]
     )
     nodes = np.concatenate([np.linspace(low, top, 60), own, *[own - shift for shift in shifts]])
     nodes = np.unique(nodes[(nodes >= low) & (nodes <= top)])
-    return symmetric.cells(nodes[np.append(True, np.diff(nodes) > 1e-13 * (top - low))])
+    apart: Floats = nodes[np.append(True, np.diff(nodes) > 1e-13 * (top - low))]
+    return apart
 
 
 def _within(name: str, value: float, low: float = 0.0, high: float = math.inf, *, whole: bool = False) -> None:
