@@ -207,11 +207,13 @@ def main() -> None:
     print(market.table.round(3).to_string(index=False))
     print(answers.round(3).to_string())
 
+    problems = [str(problem) for each in (award, recorded) for problem in po.check(each)]
+    print("\nIndependent check of both awards:", "; ".join(problems) or "nothing to report")
     register = risk_register(award, po.check(award), public_value(award, 80), done, market)
     print("\nRisk register:")
     print(register[["level", "source", "subject", "finding", "evidence"]].to_string(index=False))
 
-    assert po.check(award) == [] and po.check(recorded) == []
+    assert problems == []
     # Lots by time of day cost no agent; lots by share or subject do.
     assert ways["pooling_loss"].iloc[1] == 0 and ways["pooling_loss"].iloc[2:].min() > 0.15
     assert award.by_bidder["estimate"].max() <= 0.75 * award.tender.lots["estimate"].sum()
