@@ -170,6 +170,15 @@ def test_costs_are_estimated_from_a_file(tmp_path: Path, call: Call) -> None:
     assert {"auction", "bidder", "bid", "cost", "markup", "row"} <= set(written[0])
 
 
+def test_a_fair_price_is_asked_for_another_park(tmp_path: Path, call: Call) -> None:
+    common = ("estimate", PAST, "--covariates", "log(hectares)", "--bidders", 5, "--replications", 0)
+    code, out, _ = call(*common, "--at", "hectares=1", "--outside", 1)
+    assert code == 0 and "(hectares 1.0)" in out
+    assert "No reserve: outside_cost" in out
+    assert "write name=value" in call(*common, "--at", "hectares")[2]
+    assert "no covariate" in call(*common, "--at", "area=1")[2]
+
+
 def test_past_bids_are_screened_and_what_stands_out_is_asked(tmp_path: Path, call: Call) -> None:
     code, out, err = call("screen", PAST, "--out", tmp_path / "out", "--top", 3)
     assert (code, err) == (0, "")
@@ -187,7 +196,7 @@ def test_releases_are_screened_for_red_flags(tmp_path: Path, call: Call) -> None
     (tmp_path / "past.jsonl").write_text(release + "\n", encoding="utf-8")
     code, out, err = call("screen", tmp_path / "past.jsonl")
     assert (code, err) == (0, "")
-    assert "R028: A" in out
+    assert "R028, process: A" in out or "R028, lot: A" in out
 
 
 @pytest.mark.parametrize(

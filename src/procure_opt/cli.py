@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from procure_opt.award import Award, OutOfTime, award
-from procure_opt.cells import BadTable
+from procure_opt.cells import BadTable, as_quantity
 from procure_opt.check import Violation, check
 from procure_opt.diagnose import price_of_constraints
 from procure_opt.infeasible import Infeasible
@@ -112,6 +112,9 @@ def estimate_command(
     classes: Annotated[str | None, typer.Option(help="A column that tells classes of bidders apart.")] = None,
     potential: Annotated[str | None, typer.Option(help="Who could bid, as a number or a column.")] = None,
     bidders: Annotated[int, typer.Option(help="Bidders of the next tender.")] = 4,
+    at: Annotated[
+        list[str] | None, typer.Option(help="What tells the next tender apart, once for each covariate: area=1200.")
+    ] = None,
     replications: Annotated[int, typer.Option(help="Of the bootstrap; 0 for no intervals.")] = 200,
     outside: Annotated[float | None, typer.Option(help="What the work costs if nobody bids, for the reserve.")] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
@@ -122,6 +125,7 @@ def estimate_command(
     from procure_opt.auction.past_file import read_past
     from procure_opt.auction.report_past import show_estimate
 
+    there = _values(at or [])
     past = read_past(source)
     found = estimate_costs(
         past,
@@ -133,9 +137,10 @@ def estimate_command(
         replications=replications,
         seed=seed,
     )
-    show_estimate(found, bidders, outside)
     if table is not None:
         write_csv(found.table.reset_index(), table)
+    show_estimate(found, bidders, outside, there)
+    if table is not None:
         out.print(f"Written: {escape(str(table))}", soft_wrap=True)
 
 
@@ -151,6 +156,8 @@ def screen_command(
     """Screens of past bids for collusion and for tenders that were no contest: questions to look into, no verdicts."""
     from procure_opt.auction.report_past import show_flags, show_screens
 
+    if not 0 < level < 1 or top < 1:
+        raise ValueError("--level is a share between 0 and 1, such as 0.05, and --top at least 1")
     if source.suffix.lower() in JSON:
         tables = show_flags(source, top)
     else:
@@ -162,6 +169,18 @@ def screen_command(
         for name, frame in tables.items():
             write_csv(frame, folder / f"{name}.csv")
         out.print(f"Written to {escape(str(folder))}: {', '.join(f'{name}.csv' for name in tables)}", soft_wrap=True)
+
+
+def _values(pairs: list[str]) -> dict[str, float | str]:
+    """What `name=value` says, with numbers as numbers."""
+    values: dict[str, float | str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"--at is {pair!r}; write name=value, such as --at area=1200")
+        number = as_quantity(value.strip())
+        values[name.strip()] = value.strip() if number is None else number
+    return values
 
 
 def _columns(names: str | None) -> list[str] | None:

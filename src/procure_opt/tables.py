@@ -197,13 +197,20 @@ def read_rows(path: PathLike, sheet: str = "bids") -> pd.DataFrame:
         rows = _sheets(file, (sheet,), book).get(sheet)
         problems += book.problems
         if not rows or not any(value is not None for value in rows[0]):
-            reason = "the sheet is missing" if rows is None else "the first row is blank; it must name the columns"
+            there = ", ".join(_sheet_names(file))
+            missing = f"the sheet is missing: name it {sheet!r} (there are: {there})"
+            reason = missing if rows is None else "the first row is blank; it must name the columns"
             problems.append(Problem(f"{file.name}[{sheet}]", None, None, reason))
         else:
             frame = _of_sheet(rows, book.labels[sheet], problems.append)
     if problems or frame is None:
         raise BadTable(problems)
     return frame
+
+
+def _sheet_names(file: Path) -> list[str]:
+    workbook = importlib.import_module("openpyxl").load_workbook(file, read_only=True)
+    return [str(name) for name in workbook.sheetnames]
 
 
 def _existing(path: PathLike) -> Path:

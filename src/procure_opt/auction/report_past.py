@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -32,7 +33,7 @@ def show_past(past: PastBids) -> None:
         say(f"Note: {note}")
 
 
-def show_estimate(found: CostEstimate, bidders: int, outside: float | None) -> None:
+def show_estimate(found: CostEstimate, bidders: int, outside: float | None, at: Mapping[str, Any]) -> None:
     """Print costs, mark-ups, the fair price of the next tender, and the reserve of least outlay."""
     show_past(found.past)
     say(repr(found))
@@ -43,11 +44,19 @@ def show_estimate(found: CostEstimate, bidders: int, outside: float | None) -> N
         medians = {name: float(costs.ppf(0.5)) for name, costs in found.by_class.items()}
         show_table("Median cost by class", pd.DataFrame({"class": list(medians), "cost": list(medians.values())}))
         return
+    fair = found.fair_price(bidders, at=at)
+    said = {*found.notes, *fair.rests_on} - {*found.notes}
     say(f"Fair price, first price with {bidders} bidders:")
-    for line in str(found.fair_price(bidders)).splitlines():
-        say(f"  {line}")
+    for line in str(fair).splitlines():
+        if not line.startswith("Rests on: ") or line.removeprefix("Rests on: ") in said:
+            say(f"  {line}")
     if outside is not None:
-        show_table("Reserve of least outlay", reserve_curve(found, outside, bidders).best.reset_index(names="bidders"))
+        try:
+            best = reserve_curve(found, outside, bidders, at=at).best
+        except ValueError as why:
+            say(f"No reserve: {why}")
+        else:
+            show_table("Reserve of least outlay", best.reset_index(names="bidders"))
 
 
 def show_screens(
@@ -131,10 +140,11 @@ def show_flags(source: Path | PastBids, top: int) -> dict[str, pd.DataFrame]:
     """Print the red flags of OCDS documents or past bids; all tables, by name."""
     flags = red_flags(source)
     show_table("Red flags", flags.summary.reset_index(drop=True))
-    for code, raised in flags.table.groupby("code", sort=True):
+    for (code, what), raised in flags.table.groupby(["code", "flagged"], sort=True):
         ids = list(dict.fromkeys(raised["id"].astype(str)))
         more = f" and {len(ids) - top:,} more" if len(ids) > top else ""
-        say(f"? {code}: {', '.join(ids[:top])}{more}. {raised['why'].iloc[0]}")
+        first = f" Of the first: {raised['why'].iloc[0]}" if len(ids) > 1 else f" {raised['why'].iloc[0]}"
+        say(f"? {code}, {what}: {', '.join(ids[:top])}{more}.{first}")
     for row in flags.not_computed.itertuples():
         say(f"Not looked at by {row.code}: {row.left_out:,} of {row.of:,} ({row.at}): {row.why}")
     for note in flags.notes:
