@@ -38,8 +38,10 @@ def show_estimate(found: CostEstimate, bidders: int, outside: float | None, at: 
     show_past(found.past)
     say(repr(found))
     for note in found.notes:
-        say(f"Note: {note}")
-    show_table("What the bids say", found.summary().reset_index(names="figure"))
+        if note not in found.past.notes:
+            say(f"Note: {note}")
+    there = f" (for {found.reference})" if found.seen.reference else ""
+    show_table(f"What the bids say{there}", found.summary().reset_index(names="figure"))
     if len(found.by_class) > 1:
         medians = {name: float(costs.ppf(0.5)) for name, costs in found.by_class.items()}
         show_table("Median cost by class", pd.DataFrame({"class": list(medians), "cost": list(medians.values())}))
