@@ -169,7 +169,7 @@ class Tender:
         lot_rows = _read("lots", lots, found)
         _check_lots(lot_rows, money_unit, found)
         lot_rows = _in_natural_order(lot_rows.drop_duplicates("lot"), "lot")
-        bids = as_frame("bids", bids, found)
+        bids = as_frame("bids", bids, found, REQUIRED["bids"])
         if "lots" in bids:
             bids["lots"] = as_text(bids["lots"], _lots_text)
         # Half of the time goes into the lots the bids name, so they are read beside everything else.
