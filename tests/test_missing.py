@@ -142,9 +142,36 @@ def test_safe_bounds_are_wider_and_seeded():
     assert one.share_safe <= one.share
 
 
-def test_one_kind_of_auction_has_no_spread():
+def test_safe_bounds_are_exact_where_all_auctions_are_alike():
+    """Resampling 30 auctions of one kind shows no spread; Clopper and Pearson's limits do, by another function."""
     found = missing_mass(rows(*[(90, 95, 100)] * 30), (-0.06, 0.02), draws=50)
-    assert found.table["bound"].tolist() == pytest.approx(found.table["bound_safe"].tolist())
+    assert found.table["bound"].tolist() == pytest.approx([1 - 0.06 - 0.06, -math.inf])
+    # Each auction has one winner; asking 6 % less changes who wins in 30 of 30, asking 2 % more in 0 of 30.
+    least = stats.binomtest(30, 30).proportion_ci(0.95, "exact").low
+    most = stats.binomtest(0, 30).proportion_ci(0.95, "exact").high
+    safe = [1 - 0.06 - 0.06 / least, 1 + 0.02 - 0.02 / most]
+    assert found.table["bound_safe"].tolist() == pytest.approx(safe)
+    assert "inf" not in found.question
+
+
+@pytest.mark.parametrize("auctions, n", [(20, 3), (40, 3), (40, 6), (100, 3)])
+def test_few_honest_auctions_are_not_asked_about(auctions, n):
+    """None of 40 auctions may have a close call within 0.1 %; that bounds nobody's costs."""
+    asked = []
+    for seed in range(12):
+        found = missing_mass(simulated_tenders(auctions, n, seed=seed), draws=99, seed=seed)
+        low, high = found.cost_ratio_safe
+        asked.append(low > high or found.share_safe > 1e-6)
+        assert "inf" not in found.question
+    assert sum(asked) <= 2  # of 12 at 5 %: more than 2 once in 50
+
+
+def test_gaps_in_a_thousand_auctions_are_still_asked_about():
+    found = missing_mass(simulated_tenders(1000, 6, Cover(6), seed=2), (-0.02, 0.005), draws=99)
+    assert found.cost_ratio[1] == -math.inf
+    assert found.cost_ratio_safe[0] > found.cost_ratio_safe[1]
+    assert found.share_safe > 0
+    assert "inf" not in found.question
 
 
 def test_safe_bounds_hold_in_honest_markets_with_one_ratio_of_cost_to_bid():

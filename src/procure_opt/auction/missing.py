@@ -37,7 +37,9 @@ class MissingMass:
 
     Attributes:
         table: One row a deviation ρ ≠ 0: `deviation`, `demand` D(ρ), `bounds` ("κ at most" or "κ at least"), `bound`,
-            and `bound_safe`, which all hold together with probability `level` (bootstrap by auction, Bonferroni).
+            and `bound_safe`, which all hold together with probability `level` (Bonferroni): the laxer of a bootstrap by
+            auction and of Clopper and Pearson's limits for the share of auctions in which the deviation changes who
+            wins. The latter matter where few do: no close call among 40 auctions does not say that there are none.
         demand: D(0).
         cost_ratio: The lowest and the highest κ that all bounds and the range of mark-ups leave, at the estimates; the
             lowest above the highest where they leave none.
@@ -81,8 +83,8 @@ class MissingMass:
         if low > high:
             asked.append(
                 f"no common ratio of cost to bid explains them (it would have to be at least {low:.3f} and at most "
-                f"{high:.3f}): do costs differ that much, did bidders misjudge their rivals, or did they not bid each "
-                "for itself?"
+                f"{max(high, 0.0):.3f}): do costs differ that much, did bidders misjudge their rivals, or did they "
+                "not bid each for itself?"
             )
         if self.share_safe > 1e-6:
             asked.append(f"at least {self.share_safe:.1%} of them do not fit competition under the limits stated: why?")
@@ -127,7 +129,7 @@ def missing_mass(
         ValueError: a parameter is out of range, a bidder is unknown, or no auction has two bids.
         BadTable: see `past_bids`.
 
-    Source: Chassang, Kawai, Nakabayashi and Ortner, Econometrica 90 (2022).
+    Source: Chassang, Kawai, Nakabayashi and Ortner, Econometrica 90 (2022); Clopper and Pearson, Biometrika 26 (1934).
 
     >>> table = [{"auction": a, "bidder": b, "bid": bid, "reserve": 110}
     ...          for a in range(40) for b, bid in (("Acer", 100 - a % 2 * 10), ("Briar", 95), ("Cedar", 104))]
@@ -146,11 +148,8 @@ def missing_mass(
     size = np.bincount(group).astype(float)
     demand = sums.sum(axis=0) / counted
     sampled = _bootstrap(sums, size, draws, seed)
-    bound, safe = cost_bounds(demand[0], demand[1:], rho), np.empty(len(rho))
-    spread = cost_bounds(sampled[:, :1], sampled[:, 1:], rho)
-    tail = (1 - level) / len(rho)
-    for k, up in enumerate(rho > 0):
-        safe[k] = np.quantile(spread[:, k], 1 - tail if up else tail, method="higher" if up else "lower")
+    bound = cost_bounds(demand[0], demand[1:], rho)
+    safe = _safe(demand, sampled, rho, _exact(sums, size, (1 - level) / len(rho)), level)
     limits = _limits(markup)
     order = np.argsort(rho)
     table = pd.DataFrame({
@@ -158,7 +157,7 @@ def missing_mass(
         "bound": bound, "bound_safe": safe,
     }).iloc[order].reset_index(drop=True)  # fmt: skip
     beliefs = _odds(demand, information)
-    region = _region(demand, sampled, level)
+    region = _region(demand, sampled, rho, _exact(sums, size, (1 - level) / (2 * len(rho))), level)
     close, after, ties, rounded = _calls(past, near)
     if rounded:
         notes.append(f"close calls: {rounded} auctions left out whose bids are rounded to more than {near / 2:.2%}")
@@ -328,14 +327,43 @@ def _odds(demand: Floats, information: float | None) -> tuple[Floats, Floats] | 
     return 1 / (1 + np.exp(information - odds)), 1 / (1 + np.exp(-information - odds))
 
 
-def _region(demand: Floats, sampled: Floats, level: float) -> tuple[Floats, Floats]:
-    """How far D(0) and the differences D(ρ) − D(0) are from the truth, all of them with probability `level`."""
+def _exact(sums: Floats, size: Floats, tail: float) -> tuple[Floats, Floats]:
+    """The least and the greatest |D(ρ) − D(0)|, each wrong with probability `tail`, shape (deviations,).
+
+    Clopper and Pearson's limits are of the share of auctions that a deviation changes; by how many bids it changes
+    those is taken as seen, by one where none is.
+    """
+    change = np.abs(sums[:, 1:] - sums[:, :1])
+    hit, auctions = (change > 0).sum(axis=0), len(sums)
+    each = np.where(hit > 0, change.sum(axis=0) / np.maximum(hit, 1), 1.0) / size.mean()
+    low = np.where(hit > 0, stats.beta.ppf(tail, np.maximum(hit, 1), auctions - hit + 1), 0.0)
+    high = np.where(hit < auctions, stats.beta.ppf(1 - tail, hit + 1, np.maximum(auctions - hit, 1)), 1.0)
+    return low * each, high * each
+
+
+def _safe(demand: Floats, sampled: Floats, rho: Floats, exact: tuple[Floats, Floats], level: float) -> Floats:
+    """Bounds on κ that all hold with probability `level`."""
+    spread, tail, up = cost_bounds(sampled[:, :1], sampled[:, 1:], rho), (1 - level) / len(rho), rho > 0
+    high = np.quantile(spread, 1 - tail, axis=0, method="higher")
+    low = np.quantile(spread, tail, axis=0, method="lower")
+    # Who wins already can lose by asking more, who does not can win by asking less.
+    changed = demand[0] + np.where(up, -np.minimum(exact[1], demand[0]), np.minimum(exact[0], 1 - demand[0]))
+    limit = cost_bounds(demand[0], changed, rho)
+    return np.where(up, np.maximum(high, limit), np.minimum(low, limit))
+
+
+def _region(
+    demand: Floats, sampled: Floats, rho: Floats, exact: tuple[Floats, Floats], level: float
+) -> tuple[Floats, Floats]:
+    """How far D(0) and the differences D(ρ) − D(0) may be below and above, all of them with probability `level`."""
     target = np.append(demand[0], demand[1:] - demand[0])
     off = np.column_stack([sampled[:, 0], sampled[:, 1:] - sampled[:, :1]]) - target
     error = off.std(axis=0)
     worst = np.max(np.abs(off) / np.where(error > 0, error, 1.0), axis=1)
     reach = np.quantile(worst, level, method="higher") * error
-    return reach, reach
+    less, more = (np.append(0.0, each) for each in (np.abs(target[1:]) - exact[0], exact[1] - np.abs(target[1:])))
+    up = np.append(False, rho > 0)
+    return np.maximum(reach, np.where(up, more, less)), np.maximum(reach, np.where(up, less, more))
 
 
 def _calls(past: PastBids, near: float) -> tuple[int, int, int, int]:
