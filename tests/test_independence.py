@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from procure_opt.auction.cartels import Cover, Rotation, simulated_tenders
-from procure_opt.auction.independence import exchangeability, independence
+from procure_opt.auction.independence import Independence, exchangeability, independence
 from procure_opt.auction.multiple import holm
 
 
@@ -61,7 +61,7 @@ def slow_product(e, i, j):
 @given(st.integers(3, 6), st.integers(0, 99))
 def test_pairs_agree_with_loops(n, seed):
     table = normal_bids(12, [0.1] * n, seed).sample(frac=1, random_state=seed)
-    found = independence(table, ["x"])
+    found = independence(table, ["x"], equal_variances=True)
     residual = pd.Series(slow_residuals(table, ["x"]), index=found.residuals.index)
     assert found.residuals.to_numpy() == pytest.approx(residual.to_numpy(), abs=1e-9)
     frame = table.assign(e=residual.to_numpy()).pivot(index="auction", columns="bidder", values="e")
@@ -89,7 +89,7 @@ def test_a_group_is_measured_against_outsiders_alone(n):
 def test_common_shocks_of_any_size_change_nothing(n):
     table = normal_bids(20, [0.1] * n, 5)
     shocked = table.assign(bid=table["bid"] * np.repeat(np.random.default_rng(1).lognormal(0, 3, 20), n))
-    one, two = independence(table).pairs, independence(shocked).pairs
+    one, two = (independence(each, equal_variances=True).pairs for each in (table, shocked))
     assert two["t"].to_numpy() == pytest.approx(one["t"].to_numpy(), rel=1e-6)
 
 
@@ -99,7 +99,8 @@ def test_common_shocks_of_any_size_change_nothing(n):
 )
 def test_correlations_are_those_put_in(deviations, error):
     # One long market; unequal variances do not matter with four bids or more.
-    pairs = independence(normal_bids(20_000, deviations, 8, together=(0, 1))).pairs.set_index(["bidder", "other"])
+    table = normal_bids(20_000, deviations, 8, together=(0, 1))
+    pairs = independence(table, equal_variances=len(deviations) == 3).pairs.set_index(["bidder", "other"])
     assert pairs.loc[("F00", "F01"), "correlation"] == pytest.approx(0.7, abs=error)
     if len(deviations) == 4:
         # Of four, the other two differ from the pair by as much as the pair from them.
@@ -127,7 +128,7 @@ def demeaned_p(table):
 @pytest.mark.parametrize("n, markets", [(3, 700), (4, 350), (6, 140), (10, 50)])
 def test_five_percent_of_honest_pairs_are_below_five_percent(n, markets):
     table = in_markets(simulated_tenders(markets * 80, n, seed=40 + n), 80)
-    pairs = independence(table).pairs
+    pairs = independence(table, equal_variances=n == 3).pairs
     assert len(pairs) == markets * n * (n - 1) // 2
     size = (pairs["p"] <= 0.05).mean()
     assert 0.035 <= size <= 0.065, size
@@ -204,6 +205,55 @@ def test_auctions_of_two_are_left_out_and_told():
     assert found.residuals.isna().sum() == 4
     assert any("2 auctions of fewer than three bids" in note for note in found.notes)
     assert found.pairs["t"].to_numpy() == pytest.approx(independence(table).pairs["t"].to_numpy(), rel=1e-6)
+
+
+def test_auctions_of_three_are_compared_only_if_told_to():
+    # Honest bidders of unequal variances: with equal ones assumed, the two that vary less seem to move together.
+    unequal = normal_bids(60, [0.02, 0.11, 0.20], 1)
+    assert independence(unequal, equal_variances=True).p < 1e-3
+    with pytest.raises(ValueError, match="60 auctions of three bids can be compared with `equal_variances=True`"):
+        independence(unequal)
+    four = normal_bids(20, [0.1] * 4, 1).assign(auction=lambda t: "four " + t["auction"].astype(str))
+    both = independence(pd.concat([unequal, four]))
+    assert both.pairs["auctions"].tolist() == [20] * 6
+    assert any("60 auctions of three bids are not compared" in note for note in both.notes)
+    named = four.assign(bidder="G" + four["bidder"])
+    apart = independence(pd.concat([unequal, named]))
+    assert len(apart.pairs) == 6
+    assert apart.untested == 3
+
+
+def test_unequal_variances_reject_no_more_often_than_they_should():
+    table = in_markets(normal_bids(60 * 60, [0.02, 0.11, 0.20, 0.1], 4), 60)
+    assert (independence(table).pairs["p"] <= 0.05).mean() <= 0.09
+
+
+def test_rounding_noise_is_no_evidence():
+    # Each bids the same share of the contract every time: all that is left of the bids is rounding.
+    table = [
+        {"auction": a, "bidder": f"f{(b + a) % 6}", "bid": 90.0 + 5 * ((b + a) % 6)}
+        for a in range(60) for b in range((2, 3, 4)[a % 3])
+    ]  # fmt: skip
+    found = independence(table, equal_variances=True)
+    assert (found.pairs["p"] == 1).all()
+    assert found.questions() == ()
+    assert (found.residuals.dropna() == 0).all()
+    assert any("nothing is left that could move together" in note for note in found.notes)
+
+
+def test_a_question_without_a_correlation_has_no_number():
+    pairs = pd.DataFrame([["A", "B", 12, -0.1, math.nan, -9.0, 0.0, 0.001]], columns=[
+        "bidder", "other", "auctions", "covariance", "correlation", "t", "p", "p_holm"])  # fmt: skip
+    (question,) = Independence(pairs, 0.001, 0, pd.Series(dtype=float)).questions()
+    assert "in 12 auctions their bids move apart beyond" in question
+
+
+def test_one_covariate_can_be_given_by_its_name():
+    table = simulated_tenders(60, 4, seed=2)
+    assert independence(table, "x").pairs.equals(independence(table, ["x"]).pairs)
+    assert exchangeability(table, "x").bidders.equals(exchangeability(table, ["x"]).bidders)
+    with pytest.raises(ValueError, match="no column 'area'"):
+        independence(table, "area")
 
 
 @pytest.mark.parametrize(

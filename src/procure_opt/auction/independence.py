@@ -10,9 +10,11 @@ is estimated by products in which neither happens,
 free of the shock, and of mean Cov(e_i, e_j) where the others are independent of them and of each other, however much
 variances differ between bidders. With n = 4 the other two have the same u: which of the two pairs it is cannot be told
 unless they also meet without each other. With n = 3 there is one other bid, k = l, and three differences tell three
-variances and nothing more; there, and only there, equal variances are assumed:
+variances and nothing more. Bids of three-bid auctions are compared only if told to (`equal_variances`), by
 
-    u = ((e_i − e_k)² + (e_j − e_k)²) / 4 − (e_i − e_j)² / 2.
+    u = ((e_i − e_k)² + (e_j − e_k)²) / 4 − (e_i − e_j)² / 2,
+
+which is of mean Cov(e_i, e_j) where the three have the same variance, and else makes honest bidders stand out.
 
 Source: Bajari and Ye, "Deciding between competition and collusion", Review of Economics and Statistics 85 (2003).
 """
@@ -37,6 +39,7 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
 BLOCK = 2_000_000  # numbers held at a time
+NOISE = 1e-10  # residuals below that, as a share of the log bid, are rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ class Independence:
             of u), `correlation` (with the variances from u of each with itself), `t`, `p` (two-sided, Student's t
             with auctions − 1), `p_holm` (over all pairs). Smallest p first.
         p: That any pair is as far off under independence (Holm).
-        untested: Pairs that met in fewer auctions.
+        untested: Pairs that met in fewer auctions, not counting those that cannot be compared.
         residuals: Of each bid, with shock, bidder and covariates taken off; NaN where an auction has too few bids.
         notes: What was assumed or left out.
     """
@@ -63,11 +66,18 @@ class Independence:
         """What to ask about the pairs that stand out, at that probability of one false question; never a verdict."""
         found = self.pairs[self.pairs["p_holm"] <= level]
         return tuple(
-            f"{row.bidder} and {row.other}: in {row.auctions} auctions their bids correlate by {row.correlation:+.2f} "
-            f"beyond what all bids share (p = {row.p_holm:.2g}). What do the two have in common: suppliers, "
-            "subcontracts, a site, owners, or more? Or is it their rivals who have?"
+            f"{row.bidder} and {row.other}: in {row.auctions} auctions their bids {_together(row)} beyond what all "
+            f"bids share (p = {row.p_holm:.2g}). What do the two have in common: suppliers, subcontracts, a site, "
+            "owners, or more? Or is it their rivals who have?"
             for row in found.itertuples()
         )
+
+
+def _together(row: Any) -> str:
+    # A variance estimated at 0 or below leaves the covariance without a correlation.
+    if math.isnan(row.correlation):
+        return "move together" if row.covariance > 0 else "move apart"
+    return f"correlate by {row.correlation:+.2f}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +108,11 @@ class Exchangeability:
 
 def independence(
     bids: Table | PastBids,
-    covariates: Sequence[str] = (),
+    covariates: str | Sequence[str] = (),
     *,
     group: Sequence[str] | None = None,
     least: int = 10,
+    equal_variances: bool = False,
 ) -> Independence:
     """Test of conditional independence, pair by pair, with common shocks removed and no bias from removing them.
 
@@ -111,14 +122,16 @@ def independence(
 
     Args:
         bids: Past bids, see `past_bids`, with the covariates as columns.
-        covariates: Cost shifters of the bidder in the auction (distance, backlog), as numbers.
+        covariates: Cost shifters of the bidder in the auction (distance, backlog), as numbers: names of columns.
         group: Bidders to look among. The common shock is then read off all others, so that a ring of many does not hide
             behind itself; auctions with fewer than two others are left out. None looks at all pairs.
-        least: Auctions a pair must have met in.
+        least: Auctions a pair must have met in, not counting those that cannot be compared.
+        equal_variances: Compare bids of three-bid auctions, too, on the assumption that the three bids vary alike. With
+            standard deviations of 2, 11 and 20 % honest bidders are all found to move together.
 
     Raises:
         ValueError: a covariate is no column of numbers or has blanks, a bidder of the group is unknown, or no pair met
-            often enough.
+            often enough, where only three-bid auctions have pairs for instance.
         BadTable: see `past_bids`.
 
     Source: Bajari and Ye, Review of Economics and Statistics 85 (2003); the products are those of the module.
@@ -134,39 +147,59 @@ def independence(
     >>> found.pairs[["bidder", "other"]].head(1).values.tolist(), found.p < 0.01
     ([['A', 'B']], True)
     """
-    past = past_bids(bids)
+    past, covariates = past_bids(bids), _names(covariates)
     if least < 3:
         raise ValueError(f"least is {least!r}; a pair needs at least 3 auctions to be tested")
     residuals, notes = _residuals(past, covariates)
     names = pd.Index(past.table["bidder"].unique())
     bidder, auction = names.get_indexer(past.table["bidder"]), past.auctions
     inside = None if group is None else _members(names, group)
-    pair, products = _products(residuals, bidder, auction, inside, len(names))
-    if inside is None and (np.bincount(auction) == 3).any():
-        notes.append("auctions of three bids: equal variances of the three are assumed")
+    three = int((np.bincount(auction) == 3).sum()) if inside is None else 0
+    if three and equal_variances:
+        notes.append(f"{three} auctions of three bids: the three are taken to vary alike (equal_variances)")
+    elif three:
+        notes.append(
+            f"{three} auctions of three bids are not compared: what two of them share cannot be told from unequal "
+            "variances (equal_variances=True takes them to be equal)"
+        )
+    pair, products = _products(residuals, bidder, auction, inside, len(names), equal_variances)
+    seen, compared = len(np.unique(pair)), ~np.isnan(products[0])
+    pair, products = pair[compared], products[:, compared]
     codes, at, met = np.unique(pair, return_inverse=True, return_counts=True)
     mean, own, others = (np.bincount(at, each) / met for each in products)
     spread = np.bincount(at, (products[0] - mean[at]) ** 2)
     keep = met >= least
     if not keep.any():
         raise ValueError(
-            f"no two bidders met in {least} auctions of three bids or more: lower `least`, or look at more years"
+            f"no two bidders met in {least} auctions of {3 if equal_variances else 4} bids or more: lower `least`, or "
+            "look at more years"
+            + (
+                f"; {three} auctions of three bids can be compared with `equal_variances=True`"
+                if three and not equal_variances
+                else ""
+            )
         )
     codes, mean, met, spread, variance = codes[keep], mean[keep], met[keep], spread[keep], (own * others)[keep]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = mean / np.sqrt(spread / (met - 1) / met)
         correlation = mean / np.sqrt(np.where((own > 0)[keep], variance, math.nan))
-    p = np.where(np.isnan(t), 1.0, 2 * stats.t.sf(np.abs(t), met - 1))
+    nothing = np.isnan(t)
+    if nothing.any():
+        notes.append(
+            f"{int(nothing.sum())} pairs bid exactly as the auction, the bidder and the covariates say: nothing is "
+            "left that could move together, and p is 1"
+        )
+    p = np.where(nothing, 1.0, 2 * stats.t.sf(np.abs(t), met - 1))
     one, two = np.divmod(codes, len(names))
     pairs = pd.DataFrame({
         "bidder": names[one], "other": names[two], "auctions": met, "covariance": mean,
         "correlation": np.clip(correlation, -1.0, 1.0), "t": t, "p": p, "p_holm": holm(p),
     }).sort_values("p", kind="stable", ignore_index=True)  # fmt: skip
     series = pd.Series(residuals, index=past.table.index, name="residual")
-    return Independence(pairs, float(pairs["p_holm"].min()), int((~keep).sum()), series, (*past.notes, *notes))
+    return Independence(pairs, float(pairs["p_holm"].min()), seen - int(keep.sum()), series, (*past.notes, *notes))
 
 
-def exchangeability(bids: Table | PastBids, covariates: Sequence[str], *, least: int = 20) -> Exchangeability:
+def exchangeability(bids: Table | PastBids, covariates: str | Sequence[str], *, least: int = 20) -> Exchangeability:
     """Test of exchangeability, bidder by bidder: the slopes of its bids in its rivals' cost shifters are all equal.
 
     With d the residual of the bidder less the mean of its rivals', times √((n − 1)/n) (of equal variance in auctions of
@@ -192,7 +225,8 @@ def exchangeability(bids: Table | PastBids, covariates: Sequence[str], *, least:
     >>> sorted(found.bidders["bidder"].head(2)), found.p < 0.01
     (['F01', 'F02'], True)
     """
-    if not len(covariates):
+    covariates = _names(covariates)
+    if not covariates:
         raise ValueError("give at least one covariate: rivals' costs have to show in something")
     past = past_bids(bids)
     residuals, notes = _residuals(past, covariates)
@@ -226,6 +260,10 @@ def exchangeability(bids: Table | PastBids, covariates: Sequence[str], *, least:
     found["p_holm"] = holm(found["p"].to_numpy())
     found = found.sort_values("p", kind="stable", ignore_index=True)
     return Exchangeability(found, float(found["p_holm"].min()), untested, (*past.notes, *notes))
+
+
+def _names(covariates: str | Sequence[str]) -> tuple[str, ...]:
+    return (covariates,) if isinstance(covariates, str) else tuple(covariates)
 
 
 def _members(names: pd.Index, group: Sequence[str]) -> NDArray[np.bool_]:
@@ -265,7 +303,8 @@ def _residuals(past: PastBids, covariates: Sequence[str]) -> tuple[Floats, list[
     outcome, given = free[~small, 0], free[~small, 1:]
     slope = np.linalg.lstsq(given, outcome)[0]
     residuals = np.full(len(log), np.nan)
-    residuals[~small] = outcome - given @ slope
+    left = outcome - given @ slope
+    residuals[~small] = np.where(np.abs(left) <= NOISE * np.maximum(np.abs(log[~small]), 1.0), 0.0, left)
     return residuals, notes
 
 
@@ -292,9 +331,9 @@ def _means(columns: Floats, auction: Whole, size: Whole) -> Floats:
 
 
 def _products(
-    residuals: Floats, bidder: Whole, auction: Whole, inside: NDArray[np.bool_] | None, names: int
+    residuals: Floats, bidder: Whole, auction: Whole, inside: NDArray[np.bool_] | None, names: int, equal: bool
 ) -> tuple[Whole, Floats]:
-    """Every two bidders in every auction: the pair (number · names + number); u, and the same of each with itself."""
+    """Every two bidders in every auction: the pair (number · names + number); u, and that of each with itself."""
     pairs, products = [], []
     size = np.bincount(auction)
     order = np.lexsort((bidder, auction))
@@ -310,7 +349,7 @@ def _products(
             fits = np.ones((len(e), len(one)), dtype=bool)
             if inside is not None:
                 fits &= inside[who[:, one]] & inside[who[:, two]] & (others.sum(axis=1) >= 2)[:, None]
-            values = _single(e, one, two) if n == 3 else _several(e, others, one, two)
+            values = _single(e, one, two, equal) if n == 3 else _several(e, others, one, two)
             pairs.append((who[:, one] * names + who[:, two])[fits])
             products.append(values[:, fits])
     return np.concatenate(pairs), np.concatenate(products, axis=1)
@@ -332,8 +371,10 @@ def _several(e: Floats, others: NDArray[np.bool_], one: Whole, two: Whole) -> Fl
         return np.stack([a * b - (a + b) * m + q for a, b in pairs])
 
 
-def _single(e: Floats, one: Whole, two: Whole) -> Floats:
-    """With three bids the one other one gives the variance, taken to be the same for all."""
+def _single(e: Floats, one: Whole, two: Whole, equal: bool) -> Floats:
+    """With three bids the one other one gives the variance, taken to be the same for all; NaN if that is not told."""
+    if not equal:
+        return np.full((3, len(e), len(one)), math.nan)
     third = e[:, 3 - one - two]
     variance = ((e[:, one] - third) ** 2 + (e[:, two] - third) ** 2) / 4
     return np.stack([variance - (e[:, one] - e[:, two]) ** 2 / 2, variance, variance])
