@@ -283,3 +283,8 @@ def test_raw_timber_bids_are_no_evidence_of_risk_aversion() -> None:
     found = risk_aversion(pd.concat(tables), replications=100)
     assert found.value > 1
     assert "as no such utility would have it" in found.notes[-1]
+
+
+def test_equal_bids_tell_nothing_of_the_dislike_of_risk() -> None:
+    with pytest.raises(ValueError, match="all bids in auctions with 2 bidders are equal"):
+        risk_aversion(risky(0.0, (2, 3), 60, 22).assign(bid=7.0), replications=10)

@@ -311,7 +311,10 @@ def test_every_lot_is_looked_at_or_accounted_for(rows: list[dict[str, Any]]) -> 
     lots = len({row["auction"] for row in rows})
     summary = found.summary[found.summary["at"].isin(["lot", "process"])]
     assert (summary["looked_at"] + summary["left_out"] == lots).all()
-    missed = found.not_computed.groupby(["code", "at"])["left_out"].sum()
+    nothing = found.not_computed["why"].str.fullmatch("there is no (bidder|buyer|procuring entity) to look at")
+    assert (found.not_computed.loc[nothing, ["left_out", "of"]] == lots).all(axis=None)
+    assert found.not_computed["left_out"].min() > 0
+    missed = found.not_computed[~nothing].groupby(["code", "at"])["left_out"].sum()
     told = found.summary.set_index(["code", "at"])["left_out"]
     assert missed.to_dict() == told[missed.index].to_dict()
     assert told.drop(missed.index).sum() == 0
@@ -441,3 +444,21 @@ def test_tsuchiura_2011_as_a_table_and_as_releases() -> None:
 
     assert lots(table) == lots(releases)
     assert len(lots(table)) > 50
+
+
+def test_where_no_buyer_is_named_it_is_said_once() -> None:
+    rows = [{"auction": at, "bidder": who, "bid": at + 9} for at in range(7) for who in "AB"]
+    missed = red_flags(rows, flags=[ManyDisqualified()]).not_computed
+    buyers = missed[missed["why"].str.contains("buyer")]
+    assert buyers[["at", "left_out", "of", "why"]].values.tolist() == [["lot", 7, 7, "there is no buyer to look at"]]
+    assert (missed["of"] > 0).all()
+
+
+def test_a_file_that_is_not_there_or_holds_nothing_is_named(tmp_path: Path) -> None:
+    for missing in ("nope.json", tmp_path / "nope.jsonl", tmp_path):
+        with pytest.raises(BadTable, match="there is no such file"):
+            red_flags(missing)
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("")
+    with pytest.raises(BadTable, match=r"empty\.jsonl: there is no contracting process in it"):
+        red_flags(empty)

@@ -273,8 +273,9 @@ def test_p_adjusted_for_the_false_discovery_rate() -> None:
     [
         ({"given": "colour"}, "no column 'colour'; there are date, trade"),
         ({"given": "bid"}, "'bid' differs among the bids of the tender"),
-        ({"level": 2}, "level"),
-        ({"permutations": 0}, "at least 1"),
+        ({"level": 5.0}, r"^level is 5\.0; it is a probability above 0 and below 1"),
+        ({"permutations": 0}, "^permutations is 0; it must be at least 1"),
+        ({"least": 0}, "^least is 0; it must be at least 1"),
     ],
 )
 def test_what_cannot_be_asked(wrong: dict[str, Any], message: str) -> None:

@@ -155,6 +155,28 @@ def test_the_entry_cost_of_samuelson_is_recovered(known: Any) -> None:
     assert not near(other, 0.06, errors=5)
 
 
+@pytest.mark.parametrize(
+    "distribution, size, p, reserve",
+    [(UNIFORM, 3, 0.8, 1.0), (UNIFORM, 5, 0.6, 1.0), (stats.lognorm(0.3), 4, 0.7, 1.5)],
+    ids=["three uniform", "five uniform", "lognormal"],
+)
+def test_the_entry_cost_of_samuelson_has_no_bias(distribution: Any, size: int, p: float, reserve: float) -> None:
+    """40 samples of 300 tenders, bids by b = r − ∫_t^1 (r − c(s)) (N − 1) p (1 − ps)^(N − 2) ds / (1 − pt)^(N − 1): the
+    mean is off by less than its own three standard errors and 3 %, where the slope of a cubic through the bids at the
+    reserve is off by 11 % to 21 %."""
+    t = np.linspace(0, 1, 4001)
+    each = (reserve - distribution.ppf(p * t)) * (size - 1) * p * (1 - p * t) ** (size - 2)
+    left = -integrate.cumulative_trapezoid(each[::-1], t[::-1], initial=0)[::-1]
+    bid, truth = reserve - left / (1 - p * t) ** (size - 1), (reserve - distribution.ppf(p)) * (1 - p) ** (size - 1)
+    values = []
+    for seed in range(40):
+        drawn = np.random.default_rng(seed).random((300, size))
+        table = as_table(np.where(drawn < p, np.interp(drawn / p, t, bid), np.nan))
+        found = entry_cost(table, size, reserve=reserve, model="informed", known="potential", replications=2)
+        values.append(found.value)
+    assert np.mean(values) == pytest.approx(truth, abs=3 * np.std(values) / math.sqrt(40) + 0.03 * truth)
+
+
 def test_tenders_that_nobody_bid_in_count() -> None:
     """All five bid with probability 0.3, so that 17 % of tenders are unanswered: counted, or reckoned with."""
     generator = np.random.default_rng(4)
@@ -214,6 +236,18 @@ def test_where_all_always_bid_the_figure_is_a_bound() -> None:
         (lambda table: table, {"model": "both"}, ValueError, "model is 'both'"),
         (lambda table: table.drop_duplicates("auction"), {"potential": 1}, ValueError, "only one could bid"),
         (lambda table: table.drop_duplicates("auction"), {"potential": 4}, ValueError, "of at least 2; nothing"),
+        (lambda table: table, {"reserve": math.nan}, ValueError, "reserve is nan; give an amount"),
+        (lambda table: table, {"replications": 0}, ValueError, "replications is 0; a standard error needs at least 2"),
+        (lambda table: table, {"replications": 1}, ValueError, "replications is 1; a standard error needs at least 2"),
+        (lambda table: table, {"unanswered": -5}, ValueError, "unanswered is -5; it is a number of tenders"),
+        (lambda table: table, {"potential": 6.5}, ValueError, "potential is 6.5; give a whole number"),
+        (lambda table: table.assign(could=5.5), {"potential": "could"}, BadTable, "row 2.*5.5 is not a whole number"),
+        (
+            lambda table: table.assign(could=np.where(table.index == 10, 6, 5)),
+            {"potential": "could"},
+            BadTable,
+            "row 12, column 'could': 6 here, and 5 in an earlier row of the same auction",
+        ),
     ],
 )
 def test_entry_says_what_is_wrong(
@@ -305,6 +339,7 @@ def test_all_four_amounts_have_their_sign() -> None:
     """Nothing but cost and changes in the bids: the τ come out as they were put in."""
     generator, rates = np.random.default_rng(2), {"positive": 0.3, "extra": 0.1, "negative": 0.7, "deductions": 1.2}
     table = pd.DataFrame({"auction": np.repeat(np.arange(60), 2), "bidder": np.tile([0, 1], 60)})
+    table["winner"] = 1 - table["bidder"]  # of equal bids
     table["bid"] = 100.0
     for name, rate in rates.items():
         table[name] = np.repeat(generator.uniform(0, 5, 60), 2)
@@ -437,6 +472,16 @@ def test_adaptation_says_what_is_wrong(
 ) -> None:
     with pytest.raises(error, match=said):
         adaptation_costs(change(lump_sums(30, 9)), **arguments)
+
+
+def test_without_a_winner_there_is_no_share_and_it_is_said() -> None:
+    found = adaptation_costs(lump_sums(30, 9).assign(winner=0))
+    assert math.isnan(found["share"].value)
+    assert "no auction has a known winner: there is no share of winning bids" in found["share"].notes
+    table, items = unit_prices(40, 11)
+    found = adaptation_costs(table.assign(winner=0), items, replications=2)
+    assert math.isnan(found["share"].value)
+    assert "no auction has a known winner: there is no share of winning bids" in found["share"].notes
 
 
 def test_numbers_of_bidders_with_few_auctions_are_left_out_and_named() -> None:
@@ -588,6 +633,8 @@ def test_incumbents_who_win_all_have_no_largest_advantage() -> None:
     [
         (lambda t: t.drop(columns="incumbent"), BadTable, "'service': the column is missing; give incumbent, or"),
         (lambda t: t.assign(incumbent="perhaps"), BadTable, "'perhaps' is neither yes nor no"),
+        (lambda t: t.assign(incumbent=2), BadTable, "'incumbent': '2' is neither yes nor no"),
+        (lambda t: t.assign(incumbent=2.5), BadTable, "'incumbent': '2.5' is neither yes nor no"),
         (lambda t: t.assign(incumbent=1), BadTable, "the auction has another incumbent"),
         (lambda t: t.assign(incumbent=0), ValueError, "an incumbent met a rival in 0 auctions"),
         (

@@ -83,8 +83,8 @@ def adaptation_costs(
 
     Returns:
         An estimate of τ for each amount there is; `"share"`, K as a share of the winning bids (published: 0.075–0.14
-        for highway paving); in unit-price form also `"skew"`, 1/2σ: by how many percent of the estimate a unit price
-        rises for each percent of overrun (published: 0.05).
+        for highway paving), NaN if no winner is known; in unit-price form also `"skew"`, 1/2σ: by how many percent of
+        the estimate a unit price rises for each percent of overrun (published: 0.05).
 
     Raises:
         BadTable: a column is missing, an amount is blank or below 0, an item is given twice or belongs to no bid, or
@@ -148,14 +148,23 @@ def _lump_sums(
     controls = [numbers_of(table, covariates), *_codes(table, effects)]
     known = numbers_of(table, instruments) / scale[:, None] if instruments else None
     fit = least_squares(bid / scale, amounts / scale[:, None], controls, past.auctions, names, known)
-    tau, gradient = fit.coefficients + _sign(names), amounts[won].sum(axis=0) / bid[won].sum()
+    tau, gradient = fit.coefficients + _sign(names), _of_winners(amounts[won], bid[won])
     errors = [*np.sqrt(np.diag(fit.covariance)), math.sqrt(gradient @ fit.covariance @ gradient)]
     assumption = _LUMP + (_AS_INSTRUMENTED if instruments else _AS_EXPECTED)
-    notes = past.notes + few_clusters(fit.clusters, "auctions")
+    notes = past.notes + few_clusters(fit.clusters, "auctions") + _without_winner(won)
     return {
         name: Estimate(float(value), float(se), assumption, notes, fit.clusters - 1.0)
         for name, value, se in zip([*names, "share"], [*tau, tau @ gradient], errors)
     }
+
+
+def _of_winners(amounts: Floats, bid: Floats) -> Floats:
+    """The amounts of winning bids as shares of these; NaN without any."""
+    return amounts.sum(axis=0) / bid.sum() if len(bid) else np.full(amounts.shape[1], math.nan)
+
+
+def _without_winner(won: NDArray[np.bool_]) -> tuple[str, ...]:
+    return () if won.any() else ("no auction has a known winner: there is no share of winning bids",)
 
 
 def _codes(table: pd.DataFrame, names: Sequence[str]) -> Iterator[Places]:
@@ -253,7 +262,7 @@ def _unit_prices(
         target = within(y[:, None], [kind[rows] for kind in kinds])[:, 0]
         tau = np.linalg.lstsq(regressors, target, rcond=None)[0][: len(names)]
         winners = rows[won[rows]]
-        return np.append(tau, [tau @ amounts[winners].sum(axis=0) / bid[winners].sum(), skew])
+        return np.append(tau, [tau @ _of_winners(amounts[winners], bid[winners]), skew])
 
     # said once, of all auctions: columns that cannot be told apart are an error here, not a number
     least_squares(bid[kept], shares[kept], [free[kept], *(kind[kept] for kind in kinds)], auctions[kept], names)
@@ -267,7 +276,7 @@ def _unit_prices(
         return fit(kept[np.concatenate([order[starts[each] : starts[each + 1]] for each in drawn])])
 
     se = resampled(again, len(starts) - 1, replications, seed).std(axis=0, ddof=1)
-    notes = [*past.notes, *notes]
+    notes = [*past.notes, *notes, *_without_winner(won[kept])]
     if not value[-1] > 0:
         notes.append("unit prices do not rise with what is overrun: lopsided bids are taken to cost nothing")
     return {

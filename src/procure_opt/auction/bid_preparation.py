@@ -66,8 +66,8 @@ def entry_cost(
     cost of c*, wins only if it is alone: e = (r − c*)(1 − p)^(N − 1).
 
     p is n̄ / N if the tenders that nobody bid in are counted (`unanswered`), else that of the binomial distribution
-    without its 0. No bandwidth is needed but for "informed" entry with "potential" bidders known, where c* takes the
-    density of bids at the reserve.
+    without its 0. No bandwidth is needed: for "informed" entry with "potential" bidders known, c* is where the cubic
+    (in the share of lower bids) nearest to the costs ends.
 
     Args:
         bids: Past tenders (see `past_bids`) of like contracts, or bids brought to a common footing.
@@ -81,8 +81,9 @@ def entry_cost(
         seed: Of the bootstrap.
 
     Raises:
-        BadTable: more bid than could.
-        ValueError: there are fewer than 20 auctions, only one potential bidder, or no auction with two bidders.
+        BadTable: more bid than could, or the column `potential` holds no whole numbers or differs within an auction.
+        ValueError: an argument is out of range, there are fewer than 20 auctions, only one potential bidder, or no
+            auction with two bidders.
 
     >>> import numpy as np
     >>> generator = np.random.default_rng(1)
@@ -99,6 +100,8 @@ def entry_cost(
         raise ValueError(
             f'model is {model!r} and known is {known!r}; give "uninformed" or "informed", and "bidders" or "potential"'
         )
+    if unanswered is not None and not (unanswered >= 0 and float(unanswered).is_integer()):
+        raise ValueError(f"unanswered is {unanswered!r}; it is a number of tenders, 0 or more")
     field = _field(past_bids(bids), potential, reserve, unanswered, known)
     measure = partial(_ENTRY[model, known], field)
     once = np.ones(len(field.n), dtype=np.intp)
@@ -180,8 +183,10 @@ def _field(
         potential = int(table["bidder"].nunique())
         notes.append(f"the {potential} who ever bid are taken for all who could have bid in every tender")
     if isinstance(potential, str):
-        could = numbers_of(table, (potential,))[first, 0].astype(np.intp)
+        could = _potentials(table, potential, first, auctions)
     else:
+        if not float(potential).is_integer():
+            raise ValueError(f"potential is {potential!r}; give a whole number of suppliers")
         could = np.full(len(first), potential, dtype=np.intp)
     n = table["n"].to_numpy(dtype=np.intp)[first]
     said = potential if isinstance(potential, str) else None
@@ -203,9 +208,26 @@ def _field(
     return _Field(n, could, asked, groups, unanswered, tuple(notes))
 
 
+def _potentials(table: pd.DataFrame, name: str, first: Places, auctions: Places) -> Places:
+    """N of each auction: a whole number, the same in all its rows."""
+    given = numbers_of(table, (name,))[:, 0]
+    problems = []
+    for row in np.flatnonzero((given != np.floor(given)) | np.isinf(given)).tolist():
+        reason = f"{given[row]:g} is not a whole number of suppliers"
+        problems.append(Problem("bids", int(table.index[row]), name, reason))
+    for row in np.flatnonzero(given != given[first][auctions]).tolist():
+        reason = f"{given[row]:g} here, and {given[first][auctions[row]]:g} in an earlier row of the same auction"
+        problems.append(Problem("bids", int(table.index[row]), name, reason))
+    if problems:
+        raise BadTable(problems)
+    return np.asarray(given[first], dtype=np.intp)
+
+
 def _reserves(table: pd.DataFrame, first: Places, reserve: float | None, notes: list[str]) -> Floats:
     highest = float(table["bid"].max())
     if reserve is not None:
+        if not math.isfinite(reserve):
+            raise ValueError(f"reserve is {reserve!r}; give an amount of money, or leave it out for the highest bid")
         if reserve < highest:
             raise ValueError(f"reserve is {reserve:g}, and there is a bid of {highest:g}; give the ceiling of all bids")
         return np.full(len(first), float(reserve))
@@ -316,25 +338,25 @@ def _informed_known(field: _Field, counts: Places) -> float:
 
 
 def _informed_potential(field: _Field, counts: Places) -> float:
-    """The marginal bidder bids the reserve r, at a mark-up of (1 − p) / ((N − 1) p h(r))."""
+    """c* is where the cubic in t nearest to the costs ends.
+
+    Its value at t = 1 is ∫ K c dt with K = Σ_k (2k + 1) P_k, P_k the Legendre polynomials on [0, 1]. Costs are smooth
+    where bids are not: these rise steeply towards the reserve. With c = b − (1 − pt) b′ / ((N − 1) p) and b(1) = r,
+
+        r − c* = ∫ (K (1 − pt) / ((N − 1) p) + ∫_0^t K) db.
+    """
+    end = np.polynomial.Legendre([2 * k + 1 for k in range(4)], domain=[0.0, 1.0])
+    until = end.integ(lbnd=0.0)
 
     def earned(group: _Group, weights: Places, p: float, reserve: float) -> float:
         size = group.potential
-        return float((1 - p) ** size) / ((size - 1) * p) * _slope_at_top(group.bids, weights, reserve)
+
+        def curve(t: Floats) -> Floats:
+            return np.asarray(end(t) * (1 - p * t) / ((size - 1) * p) + until(t))
+
+        return max(0.0, area(group.bids, weights, curve, reserve)) * float((1 - p) ** (size - 1))
 
     return _over_groups(field, counts, earned)
-
-
-def _slope_at_top(bids: Floats, weights: Places, reserve: float) -> float:
-    """1 / h at the reserve: the slope there of a cubic that ends in it, through the upper quantiles."""
-    shares = (np.cumsum(weights) - weights / 2) / weights.sum()
-    window = min(1.0, 2 / math.pow(len(bids), 1 / 7))
-    upper = (shares > 1 - window) & (weights > 0)
-    root = np.sqrt(weights[upper])
-    from_top = (1 - shares[upper]) / window
-    powers = np.stack([from_top, from_top**2, from_top**3], axis=1)
-    fitted = np.linalg.lstsq(powers * root[:, None], (reserve - bids[upper]) * root, rcond=None)[0]
-    return max(0.0, float(fitted[0]) / window)
 
 
 def _selection(field: _Field, known: Known, counts: Places) -> float:

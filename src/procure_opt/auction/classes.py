@@ -240,7 +240,8 @@ def risk_aversion(bids: Table | PastBids, *, replications: int = 200, seed: int 
         seed: Of the bootstrap.
 
     Raises:
-        ValueError: fewer than two numbers of bidders (of at least 2) have 20 auctions each.
+        ValueError: fewer than two numbers of bidders (of at least 2) have auctions enough, the bids with one of these
+            numbers are all equal, or there are fewer than 2 replications.
 
     >>> generator = np.random.default_rng(0)
     >>> rows = []
@@ -254,6 +255,8 @@ def risk_aversion(bids: Table | PastBids, *, replications: int = 200, seed: int 
     """
     past = past_bids(bids)
     groups, notes = _by_number(past)
+    if flat := [n for n, asked, _ in groups if asked[0] == asked[-1]]:
+        raise ValueError(f"all bids in auctions with {flat[0]} bidders are equal: without variation they tell nothing")
     drawn = []
     for number, (n, asked, auctions) in enumerate(groups):
 

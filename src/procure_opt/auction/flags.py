@@ -145,7 +145,7 @@ def red_flags(source: str | Path | Table | PastBids | Iterable[Process], *, flag
         flags: Those to look for, with thresholds of your own; left out: all of `FLAGS`.
 
     Raises:
-        BadTable: nothing in the file could be read, or the table is no table of bids.
+        BadTable: there is no such file, nothing in it could be read, or the table is no table of bids.
 
     >>> bids = [{"auction": "cleaning", "bidder": "Acer", "bid": 100, "winner": 1},
     ...         {"auction": "cleaning", "bidder": "Briar", "bid": 90, "winner": 0, "status": "disqualified"},
@@ -173,6 +173,9 @@ def red_flags(source: str | Path | Table | PastBids | Iterable[Process], *, flag
             raised = sum(row["flagged"] in kinds for row in found.rows)
             about = {"at": looked.at, "looked_at": looked.number, "left_out": whole - looked.number}
             summary.append(said | about | {"flagged": raised, "fence": looked.fence})
+            if not whole:
+                why, lots = f"there is no {looked.at} to look at", len(past.lots)
+                missed.append(said | {"at": "lot", "left_out": lots, "of": lots, "why": why})
             for why, count in looked.left_out.items():
                 missed.append(said | {"at": looked.at, "left_out": count, "of": whole, "why": why})
     for problem in past.unread:
@@ -522,8 +525,6 @@ class ManyDisqualified:
             left_out = {}
             if (~enough).any():
                 left_out[f"fewer than {least} {'bids' if counted == 'bid' else 'processes'}"] = int((~enough).sum())
-            if not len(enough):
-                left_out[f"no {kind} is named"] = 0
             fence = _fence(share, 1, self.threshold, left_out)
             size, out = each.size(), each["out"].sum()
             for who in share.index[share >= fence]:
@@ -652,7 +653,7 @@ def _fence(values: ArrayLike, side: int, threshold: float | None, left_out: dict
     data = np.asarray(values, dtype=float)
     if threshold is not None:
         return float(threshold)
-    if not len(data) and left_out:
+    if not len(data):
         return math.nan
     if len(data) < LEAST_VALUES:
         left_out[f"no fence can be drawn through {len(data)} values, {LEAST_VALUES} are the least"] = len(data)
@@ -723,7 +724,10 @@ def _past_lots(source: Any) -> PastLots:
     if isinstance(source, (PastBids, pd.DataFrame)):
         return _of_table(past_bids(source))
     if isinstance(source, (str, Path)):
-        return _of_processes(processes(Path(source)))
+        path = Path(source)
+        if not path.is_file():
+            raise BadTable([Problem(str(source), None, None, "there is no such file")])
+        return _of_processes(processes(path), path.name)
     items = list(source)
     if items and all(isinstance(item, Mapping) and "auction" not in item for item in items):
         items = [Process("releases", row, "", item) for row, item in enumerate(items, 1)]
@@ -732,7 +736,7 @@ def _past_lots(source: Any) -> PastLots:
     return _of_table(past_bids(items))
 
 
-def _of_processes(them: Iterable[Process]) -> PastLots:
+def _of_processes(them: Iterable[Process], file: str = "the releases") -> PastLots:
     """The lots, bids and awards of OCDS processes."""
     lots: list[Row] = []
     bids: list[Row] = []
@@ -747,7 +751,7 @@ def _of_processes(them: Iterable[Process]) -> PastLots:
         except BadTable as bad:
             unread += bad.problems
     if not read:
-        raise BadTable(unread or [Problem("the file", None, None, "there is no contracting process in it")])
+        raise BadTable(unread or [Problem(file, None, None, "there is no contracting process in it")])
     said = tuple(f"{text} ({count:,} times)" for text, count in notes.items())
     return _dated(
         PastLots(_frame(lots, LOTS), _frame(bids, BIDS), _frame(awards, AWARDS), said, tuple(dict.fromkeys(unread)))

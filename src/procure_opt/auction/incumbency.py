@@ -90,11 +90,11 @@ def _incumbents(table: pd.DataFrame, auctions: Places) -> NDArray[np.bool_]:
     """Whether each bid is the incumbent's."""
     problems: list[Problem] = []
     if "incumbent" in table:
-        said = as_text(table["incumbent"]).str.lower()
-        for row in table.index[~said.isin([*YES, *NO])]:
-            reason = f"{table['incumbent'][row]!r} is neither yes nor no: write 1 or 0"
+        said = as_text(table["incumbent"])
+        for row in table.index[~said.str.lower().isin([*YES, *NO])]:
+            reason = f"{said[row]!r} is neither yes nor no: write 1 or 0"
             problems.append(Problem("bids", int(row), "incumbent", reason))
-        holds = said.isin(YES).to_numpy(dtype=bool)
+        holds = said.str.lower().isin(YES).to_numpy(dtype=bool)
         twice = np.bincount(auctions, holds)[auctions] > 1
         for row in table.index[twice & holds]:
             problems.append(Problem("bids", int(row), "incumbent", "the auction has another incumbent"))

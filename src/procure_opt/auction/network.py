@@ -293,8 +293,11 @@ def suspicious_groups(
     {'members': ('Ash', 'Elm'), 'tenders': 30, 'p_together': 0.01, 'flagged': True}
     """
     past = past_bids(bids)
-    if least < 1 or permutations < 1 or not 0 < level < 1:
-        raise ValueError(f"least ({least}) and permutations ({permutations}) are at least 1, level ({level}) in (0, 1)")
+    for name, number in (("least", least), ("permutations", permutations)):
+        if number < 1:
+            raise ValueError(f"{name} is {number!r}; it must be at least 1")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; it is a probability above 0 and below 1, 0.05 for instance")
     network, rng = bid_network(past), np.random.default_rng(seed)
     names, bidder, auction = _coded(past)
     classes = [given] if isinstance(given, str) else list(given)

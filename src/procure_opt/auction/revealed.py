@@ -91,7 +91,13 @@ def area(bids: Floats, weights: Any, curve: Curve, top: float) -> float:
 
 
 def resampled(measure: Callable[[Places], Any], auctions: int, replications: int, seed: int) -> Floats:
-    """The measure over and again with auctions drawn with replacement, of which it is told how often each was drawn."""
+    """The measure over and again with auctions drawn with replacement, of which it is told how often each was drawn.
+
+    Raises:
+        ValueError: fewer than two replications, of which there is no spread.
+    """
+    if replications < 2:
+        raise ValueError(f"replications is {replications!r}; a standard error needs at least 2, better 100 or more")
     generator = np.random.default_rng(seed)
     draws = (np.bincount(generator.integers(0, auctions, auctions), minlength=auctions) for _ in range(replications))
     return np.array([measure(each) for each in draws], dtype=float)
