@@ -175,7 +175,7 @@ def main(folder: Path | None = None) -> None:
     print(f"cost {decided.cost:,.2f}, {decided.status}; paid {payments.total:,.2f}; "
           f"in-house it would be {decided.tender.lots['in_house'].sum():,.2f}")  # fmt: skip
     problems = [*po.check(decided), *po.check(payments)]
-    print("Checked by other code:", "; ".join(map(str, problems)) or "nothing found")
+    print("Checked by other code:", "; ".join(map(str, problems)) or "nothing to report")
 
     print("\n6. The bids of the next year, forecast and made")
     coming = city.tenders(range(2026, 2027), seed=6, ring=False)
