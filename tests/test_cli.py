@@ -80,6 +80,12 @@ def test_award_is_printed_and_written(tmp_path: Path, call: Call) -> None:
     assert (tmp_path / "out" / "winners.csv").exists()
 
 
+def test_transaction_costs_are_told_apart_from_prices(tmp_path: Path, call: Call) -> None:
+    code, out, _ = call("award", folder(tmp_path, policy="ledger = {per_contract = 7}\n"), "--out", tmp_path / "out")
+    assert code == 0
+    assert "Transaction costs" in out and "per_contract" in out and "│ at" in out
+
+
 def test_every_problem_is_listed_with_exit_code_2(tmp_path: Path, call: Call) -> None:
     bad = 'bid,bidder,lots,price\na,Alder,north,"1,000"\na,Birch,east,-5\nc,,south,¥75\n'
     code, out, err = call("award", folder(tmp_path, bids=bad))

@@ -213,6 +213,8 @@ def show(decided: Award, rule: str | None = None, by: str = "bidder") -> None:
     show_table("Winners", decided.by_bidder.reset_index())
     if len(decided.in_house):
         show_table("In-house", decided.in_house)
+    if len(decided.transaction_costs):
+        show_table("Transaction costs", decided.transaction_costs.reset_index())
     if decided.unawarded:
         out.print(f"Unawarded: {escape(', '.join(decided.unawarded))}", soft_wrap=True)
     if len(decided.violations):
