@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections import Counter
 from itertools import combinations, pairwise, permutations
 
@@ -27,6 +28,7 @@ from procure_opt.auction.screens import (
     turns,
 )
 
+screens_module = sys.modules[screens.__module__]
 BY_NAME = {screen.name: screen for screen in SCREENS}
 
 
@@ -136,6 +138,24 @@ def test_rule_of_thumb():
     assert found.rule_of_thumb(cv=0.2).tolist() == [True, False, True]
 
 
+def test_covers_that_are_all_the_same_are_furthest_out():
+    """Bids 100, 103, 103, 103: the winner stands apart from losers that do not differ at all."""
+    honest = simulated_tenders(300, 4, seed=1)[["auction", "bidder", "bid"]]
+    covers = pd.DataFrame({"auction": "Z", "bidder": list("PQRS"), "bid": [100.0, 103, 103, 103]})
+    found = screens(pd.concat([honest, covers]))
+    assert found.table.loc["Z", ["RD", "ALTRD"]].tolist() == [math.inf, math.inf]
+    assert found.rule_of_thumb()["Z"]
+    tested = found.test(["RD", "ALTRD"], behaviours=["Cover"])
+    # As far out as p-values go: beside 20,000 draws, of which next to none has losers that are all the same.
+    assert tested.p.loc["Z"].between(1 / 20_001, 10 / 20_001).all()
+    assert (tested.p.loc["Z"] <= tested.p.min()).all()
+    assert found.test(["RD"], behaviours=["Cover"]).asked == ("Z",)
+    threes = subgroup_screens(covers, ["RD"])
+    # Three of the four threes have the winner and two covers; the fourth is three equal bids, and 0/0.
+    assert threes.loc["Z"].isna().tolist() == [True] * 4 + [False] * 4
+    assert threes.loc["Z", "RD4_max"] == math.inf
+
+
 # ---- directions ----
 
 
@@ -228,6 +248,36 @@ def test_what_cannot_be_tested_is_said():
         screen_test(rows((1, 2, 3)), ["cv"])
     with pytest.raises(ValueError, match="at least 100"):
         screen_test(rows((1, 2, 3)), draws=5)
+
+
+@pytest.mark.parametrize(
+    "call, told",
+    [
+        ({"only": []}, "only is empty; give one screen or more of CV"),
+        ({"level": 5}, "level is 5; give a share"),
+        ({"level": 0.0}, "level is 0.0; give a share"),
+        ({"least": 0}, "least is 0; give at least 2"),
+        ({"least": 11}, "at most 10 have as many bids, three or more, and least is 11"),
+        ({}, "least is 20"),
+    ],
+)
+def test_the_argument_that_is_wrong_is_named(call, told):
+    table = simulated_tenders(10, 4, seed=1)
+    with pytest.raises(ValueError, match=told):
+        screen_test(table, **call)
+    with pytest.raises(ValueError, match=told):
+        screens(table).test(**call)
+
+
+def test_two_bids_are_too_few_to_test():
+    with pytest.raises(ValueError, match="at most 0 have as many bids"):
+        screen_test(simulated_tenders(30, 2, seed=1))
+
+
+def test_one_screen_can_be_given_by_its_name():
+    table = simulated_tenders(30, 4, seed=1)
+    assert screen_test(table, "CV").p.equals(screen_test(table, ["CV"]).p)
+    assert subgroup_screens(table, "CV").equals(subgroup_screens(table, ["CV"]))
 
 
 # ---- subgroups and digits ----
@@ -323,6 +373,39 @@ def test_winners_are_permuted_among_auctions_they_bid_in():
     found = turns(table, draws=4000)
     assert found.repeats == 0
     assert found.expected_repeats == pytest.approx(expected, abs=0.06)
+    few = np.mean([sum(a == b for a, b in pairwise(order)) == 0 for order in orders])
+    assert found.p_turns == pytest.approx(few, abs=0.04)
+
+
+def test_chances_of_the_spread_are_those_of_a_slow_draw():
+    """Shares of wins by the docstring's chances, exactly: mean of Σ share² over independent draws."""
+    table = rows((1, 2, 3), (2, 1, 3), (1, 2), (2, 1), (3, 2, 1), (1, 2, 3))
+    winners, there = [0, 1, 0, 1, 2, 0], [3, 3, 2, 2, 3, 3]
+    weight = [(winners.count(k) + 1) / (sum(n > k for n in there) + 2) for k in range(3)]
+    chance = np.array([[w * (k < n) for k, w in enumerate(weight)] for n in there])
+    chance /= chance.sum(axis=1, keepdims=True)
+    # E(Σ wins)² = variance + mean².
+    expected = ((chance * (1 - chance)).sum(axis=0) + chance.sum(axis=0) ** 2).sum() / 36
+    found = turns(pd.DataFrame(table).sample(frac=1, random_state=2).sort_values("auction"), draws=4000)
+    assert found.expected == pytest.approx(expected, abs=0.006)
+    # A table whose auctions are not together is the same table.
+    mixed = pd.DataFrame(table).sample(frac=1, random_state=2)
+    assert turns(mixed, draws=4000).expected == pytest.approx(expected, abs=0.006)
+
+
+def test_rounds_of_swaps_do_not_grow_with_the_draws_alone(monkeypatch):
+    """Ten times the draws are not ten times the rounds of swaps on ten times the chains: chains are kept from."""
+    widths = []
+    plain = screens_module._again
+
+    def counted(winners, cls):
+        widths.append(winners.shape[1])
+        return plain(winners, cls)
+
+    monkeypatch.setattr(screens_module, "_again", counted)
+    turns(simulated_tenders(40, 3, seed=1), draws=999)
+    assert max(widths) == screens_module.CHAINS
+    assert len(widths) == 1 + math.ceil(999 / screens_module.CHAINS)
 
 
 def test_firms_that_each_have_their_class_do_not_take_turns():
@@ -343,6 +426,21 @@ def test_turns_of_nobody():
         turns(rows((1, 2), (1, 2), (2, 1)), ["X", "B0"])
     with pytest.raises(ValueError, match="turns need three"):
         turns(rows((1, 2), (1, 2)))
+    with pytest.raises(ValueError, match="draws is 0"):
+        turns(rows((1, 2), (1, 2), (2, 1)), draws=0)
+
+
+def test_turns_where_nobody_won():
+    bids = rows((1, 2), (1, 2), (2, 1), (1, 2))
+    table = [{**row, "winner": "no"} for row in bids]
+    with pytest.raises(ValueError, match="winner: no bid is marked as the winner, the column says no throughout"):
+        turns(table)
+    table[0]["winner"] = "yes"
+    with pytest.raises(ValueError, match="1 auctions have two bidders of the group and a winner"):
+        turns(table)
+    blank = turns([{**row, "winner": ""} for row in bids], draws=9)
+    assert blank.wins["wins"].tolist() == [3, 1]
+    assert any("lowest bid is taken to have won" in note for note in blank.notes)
 
 
 # ---- the simulated rings themselves ----

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 BLOCK = 4_000_000  # numbers held at a time
 QUANTILES, DEGREE, STEPS = 1000, 3, 10  # of an estimated distribution: points; bends of a correction; corrections
-SWEEPS = 60  # rounds of swaps that put winners in random order
+SWEEPS, CHAINS, APART = 60, 50, 5  # rounds of swaps to random order; side by side; between two orders that are kept
 SAME = 1e-12  # bids closer than that, as a share, are the same bid
 
 
@@ -57,13 +57,17 @@ class Screen:
     of: Callable[[Floats], Floats]
 
     def __call__(self, bids: Any) -> Floats:
-        """The screen of ascending bids, shape (auctions, n); NaN where n is too small, or where the formula is 0/0."""
+        """The screen of ascending bids, shape (auctions, n); NaN where n is too small, or where all bids are the same.
+
+        RD and ALTRD are ∞ where the bids that lost are all the same and the lowest is below them. CV, SPD, DIFFP,
+        ROUND and TIED are numbers where all bids are the same, too.
+        """
         bids = np.asarray(bids, dtype=float)
         if bids.shape[-1] < self.least:
             return np.full(bids.shape[:-1], math.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = np.asarray(self.of(bids), dtype=float)
-        return np.where(np.isfinite(value), value, math.nan)
+        return np.where(np.isinf(value) & (bids[..., 0] == bids[..., -1]), math.nan, value)
 
     def direction(self, award: str = "first price", behaviours: Sequence[str] | None = None) -> int:
         """1 if those of these behaviours that move it raise it, −1 if they lower it, 0 if they disagree or none does.
@@ -91,7 +95,8 @@ class Screens:
 
     Attributes:
         table: One row an auction, in the order of the bids: its name is the index, `n` the bids looked at, then a
-            column for each screen; NaN where it cannot be had.
+            column for each screen; NaN where it cannot be had. RD and ALTRD are ∞ where the bids that lost are all the
+            same.
         bids: What was looked at.
         notes: What was assumed.
     """
@@ -109,7 +114,7 @@ class Screens:
 
     def test(
         self,
-        only: Sequence[str] = ("CV", "DIFFP", "RD", "SKEW"),
+        only: str | Sequence[str] = ("CV", "DIFFP", "RD", "SKEW"),
         *,
         award: str = "first price",
         behaviours: Sequence[str] | None = None,
@@ -191,7 +196,7 @@ def screens(bids: Table | PastBids) -> Screens:
 
 def screen_test(
     bids: Table | PastBids | Screens,
-    only: Sequence[str] = ("CV", "DIFFP", "RD", "SKEW"),
+    only: str | Sequence[str] = ("CV", "DIFFP", "RD", "SKEW"),
     *,
     award: str = "first price",
     behaviours: Sequence[str] | None = None,
@@ -210,7 +215,7 @@ def screen_test(
 
     Args:
         bids: Past bids, or their `screens`.
-        only: Names of screens.
+        only: Names of screens, or one.
         award: "first price" or "average bid", for the directions.
         behaviours: What a ring is thought to do, for the directions: names of `DIRECTIONS`; any if None.
         least: Auctions there must be of n bids to tell what competition gives at n.
@@ -219,7 +224,8 @@ def screen_test(
         seed: Of the draws.
 
     Raises:
-        ValueError: a screen, award rule or behaviour is unknown, or too few draws.
+        ValueError: a screen, award rule or behaviour is unknown, there is no screen, too few draws, `level` is not
+            between 0 and 1, or no auction can be tested.
         BadTable: see `past_bids`.
 
     >>> from procure_opt.auction.cartels import simulated_tenders
@@ -229,8 +235,7 @@ def screen_test(
     """
     found = bids if isinstance(bids, Screens) else screens(bids)
     chosen = _chosen(only)
-    if draws < 100:
-        raise ValueError(f"draws is {draws!r}; give at least 100")
+    _testable(found, least, draws, level)
     directions = {screen.name: screen.direction(award, behaviours) for screen in chosen}
     generator = np.random.default_rng(seed)
     p = np.full((len(found.table), len(chosen)), math.nan)
@@ -255,13 +260,13 @@ def screen_test(
 
 
 def subgroup_screens(
-    bids: Table | PastBids, only: Sequence[str] = ("CV", "SPD", "DIFFP", "RD", "SKEW", "KSTEST"), most: int = 20
+    bids: Table | PastBids, only: str | Sequence[str] = ("CV", "SPD", "DIFFP", "RD", "SKEW", "KSTEST"), most: int = 20
 ) -> pd.DataFrame:
     """Screens of every three and every four bids of an auction, for rings that are only part of the field.
 
     Args:
         bids: Past bids, see `past_bids`.
-        only: Names of screens.
+        only: Names of screens, or one.
         most: Auctions with more bids than that are refused: their subgroups grow with n⁴.
 
     Returns:
@@ -375,6 +380,7 @@ class Turns:
         expected_repeats: The same in random order.
         p_turns: That there are as few repeats or fewer in random order.
         auctions: Auctions looked at.
+        notes: What was assumed of the bids.
     """
 
     wins: pd.DataFrame
@@ -387,6 +393,7 @@ class Turns:
     expected_repeats: float
     p_turns: float
     auctions: int
+    notes: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:
@@ -416,14 +423,19 @@ def turns(
     could have won; repeats say whether turns are taken.
 
     Args:
-        bids: Past bids, see `past_bids`, in order of `date` where there is one, else as they stand.
+        bids: Past bids, see `past_bids`, in order of `date` where there is one, else as they stand. Where there is no
+            column `winner`, or it is blank throughout, the lowest bid is taken to have won, and noted. Where it names
+            some winners, an auction in which it is blank or says no for all bids has none, and does not count.
         group: Bidders among whom turns might be taken; all if None. Auctions count in which two bid and one won.
         by: A column with the class of contract; None for one class.
         draws: Of each null.
         seed: Of the draws.
 
     Raises:
-        ValueError: `by` is no column, a bidder is unknown, or fewer than three auctions count.
+        ValueError: `by` is no column, a bidder is unknown, `winner` says no throughout, fewer than three
+            auctions count, or no draws.
+
+    Source of the random orders: Besag and Clifford, "Generalized Monte Carlo significance tests", Biometrika 76 (1989).
 
     >>> rows = [{"auction": a, "bidder": b, "bid": 100 + 5 * ((a + k) % 3), "date": f"2024-01-{a + 1:02d}"}
     ...         for a in range(24) for k, b in enumerate(("Acer", "Briar", "Cedar"))]
@@ -433,6 +445,13 @@ def turns(
     """
     past = past_bids(bids)
     table = past.table.assign(auction=past.auctions)
+    if draws < 1:
+        raise ValueError(f"draws is {draws!r}; give at least 1")
+    if not table["winner"].any():
+        raise ValueError(
+            "winner: no bid is marked as the winner, the column says no throughout; write 1 beside each bid that won, "
+            "or leave the column out, and the lowest bid is taken to have won"
+        )
     if by is not None and by not in table:
         raise ValueError(f"by: there is no column {by!r}; there are {', '.join(past.table.columns)}")
     names = pd.Index(table["bidder"].unique())
@@ -461,18 +480,21 @@ def turns(
     cls = np.empty(count, dtype=np.intp)
     cls[row] = kind
     generator = np.random.default_rng(seed)
-    spread = _spread(there, winner, cls, draws, generator)
+    spread = _spread(row, who, winner, cls, draws, generator)
     order = _repeats(there, winner, cls, draws, generator)
     wins = np.bincount(winner, minlength=len(names))
     share = wins / count
     some = share[share > 0]
     concentration = float((share**2).sum())
-    repeats = int(_again(winner[None], cls)[0])
-    said = pd.DataFrame({"bids": there.sum(axis=0), "wins": wins, "share": share}, index=pd.Index(names, name="bidder"))
+    repeats = int(_again(winner[:, None], cls)[0])
+    said = pd.DataFrame(
+        {"bids": np.bincount(who, minlength=len(names)), "wins": wins, "share": share},
+        index=pd.Index(names, name="bidder"),
+    )
     return Turns(
         said, concentration, float(-(some * np.log(some)).sum() / math.log(len(names))), float(spread.mean()),
         _share(spread <= concentration + SAME), _share(spread >= concentration - SAME),
-        repeats, float(order.mean()), _share(order <= repeats), count,
+        repeats, float(order.mean()), _share(order <= repeats), count, past.notes,
     )  # fmt: skip
 
 
@@ -481,51 +503,81 @@ def _share(hits: NDArray[np.bool_]) -> float:
     return float((1 + hits.sum()) / (1 + len(hits)))
 
 
-def _spread(there: NDArray[np.bool_], winner: Any, cls: Any, draws: int, generator: np.random.Generator) -> Floats:
+def _spread(row: Any, who: Any, winner: Any, cls: Any, draws: int, generator: np.random.Generator) -> Floats:
     """Σ share² of the wins where each is drawn among those who bid, by how often they win in the class."""
-    chance = np.zeros(there.shape)
-    for kind in np.unique(cls):
-        at = cls == kind
-        wins = np.bincount(winner[at], minlength=there.shape[1])
-        # One win and one loss more than seen: who never won can still win.
-        chance[at] = there[at] * (wins + 1) / (there[at].sum(axis=0) + 2)
-    edge = np.cumsum(chance / chance.sum(axis=1, keepdims=True), axis=1)
+    order = np.argsort(row, kind="stable")
+    row, who = row[order], who[order]
+    names, count = int(who.max()) + 1, len(winner)
+    code = cls[row] * names + who
+    entered = np.bincount(code)
+    won = np.bincount(cls * names + winner, minlength=len(entered))
+    # One win and one loss more than seen: who never won can still win.
+    chance = ((won + 1) / (entered + 2))[code]
+    # One line for all auctions: that of number r fills r to r + 1, in parts as its bidders' chances.
+    total, last = np.bincount(row, chance), np.flatnonzero(np.diff(row, append=count))
+    edge = row + (np.cumsum(chance) - (np.cumsum(total) - total)[row]) / total[row]
+    edge[last] = row[last] + 1
     values = np.empty(draws)
     for draw in range(draws):
-        drawn = (generator.uniform(size=(len(there), 1)) > edge[:, :-1]).sum(axis=1)
-        values[draw] = ((np.bincount(drawn, minlength=there.shape[1]) / len(there)) ** 2).sum()
+        at = np.searchsorted(edge, np.arange(count) + generator.uniform(size=count), side="right")
+        values[draw] = ((np.bincount(who[np.minimum(at, last)]) / count) ** 2).sum()
     return values
 
 
 def _repeats(there: NDArray[np.bool_], winner: Any, cls: Any, draws: int, generator: np.random.Generator) -> Floats:
-    """Repeats of winners in random order: chains of swaps between auctions of a class that both winners bid in."""
-    chains = np.tile(winner, (draws, 1))
-    for _ in range(SWEEPS):
+    """Repeats of winners in random order: chains of swaps between auctions of a class that both winners bid in.
+
+    Chains start from what is seen; once they are in random order, one order in `APART` is kept of each.
+    """
+    width = min(draws, CHAINS)
+    chains, kept = np.tile(winner[:, None], (1, width)), []
+    for sweep in range(SWEEPS + APART * ((draws - 1) // width)):
+        if sweep >= SWEEPS and (sweep - SWEEPS) % APART == 0:
+            kept.append(_again(chains, cls))
         order = generator.permutation(len(winner))
         order = order[np.argsort(cls[order], kind="stable")]
         rank = np.arange(len(order)) - np.searchsorted(cls[order], cls[order])
         first = np.flatnonzero((rank[:-1] % 2 == 0) & (np.diff(cls[order]) == 0))
         one, two = order[first], order[first + 1]
-        mine, other = chains[:, one], chains[:, two]
-        swap = there[two, mine] & there[one, other] & (generator.uniform(size=mine.shape) < 0.5)
-        chains[:, one], chains[:, two] = np.where(swap, other, mine), np.where(swap, mine, other)
-    return _again(chains, cls)
+        mine, other = chains[one], chains[two]
+        swap = there[two[:, None], mine] & there[one[:, None], other]
+        swap &= generator.integers(2, size=mine.shape, dtype=np.bool_)
+        chains[one], chains[two] = np.where(swap, other, mine), np.where(swap, mine, other)
+    return np.concatenate([*kept, _again(chains, cls)])[:draws]
 
 
 def _again(winners: Any, cls: Any) -> Floats:
     """How often a winner won the auction before of the same class, shape (chains,)."""
     order = np.argsort(cls, kind="stable")
     same = np.diff(cls[order]) == 0
-    ranked = winners[:, order]
-    return np.asarray(((ranked[:, 1:] == ranked[:, :-1]) & same).sum(axis=1), dtype=float)
+    ranked = winners[order]
+    return np.asarray(((ranked[1:] == ranked[:-1]) & same[:, None]).sum(axis=0), dtype=float)
 
 
-def _chosen(only: Sequence[str]) -> tuple[Screen, ...]:
-    known = {screen.name: screen for screen in SCREENS}
-    for name in only:
+def _chosen(only: str | Sequence[str]) -> tuple[Screen, ...]:
+    known, names = {screen.name: screen for screen in SCREENS}, (only,) if isinstance(only, str) else tuple(only)
+    if not names:
+        raise ValueError(f"only is empty; give one screen or more of {', '.join(known)}")
+    for name in names:
         if name not in known:
-            raise ValueError(f"{name!r} is no screen; there are {', '.join(known)}")
-    return tuple(known[name] for name in only)
+            raise ValueError(f"only: {name!r} is no screen; there are {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
+def _testable(found: Screens, least: int, draws: int, level: float) -> None:
+    if draws < 100:
+        raise ValueError(f"draws is {draws!r}; give at least 100")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; give a share of false questions between 0 and 1, as 0.05")
+    if least < 2:
+        raise ValueError(f"least is {least!r}; give at least 2 auctions to tell competition from")
+    size = found.table["n"].to_numpy()
+    most = int(np.bincount(size[size >= 3], minlength=1).max())
+    if most < least:
+        raise ValueError(
+            f"no auction can be tested: at most {most} have as many bids, three or more, and least is {least}; give "
+            "more auctions, or a lower `least`"
+        )
 
 
 def _by_size(past: PastBids) -> Iterator[tuple[NDArray[np.intp], Floats]]:
