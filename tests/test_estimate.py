@@ -227,7 +227,9 @@ def test_what_is_seen_of_auctions_is_taken_off() -> None:
     assert found.reference == f"area {found.seen.reference['area']:.6g}, town 'south'"
     at = {"area": 100, "town": "south"}
     assert found.costs(at).ppf(0.5) == pytest.approx(100, rel=0.03)
-    assert found.curves(at).costs[0][[0, -1]] == pytest.approx(found.costs(at).support(), rel=1e-6)
+    ends = found.curves(at).costs[0][[0, -1]]
+    assert ends[1] == pytest.approx(found.costs(at).support()[1], rel=1e-6)
+    assert ends[0] == pytest.approx(found.costs(at).support()[0], rel=0.03) and ends[0] < found.costs(at).support()[0]
     assert found.summary().loc["coefficient of log(area)", "low"] < 0.8 < found.summary().loc[
         "coefficient of log(area)", "high"]  # fmt: skip
 
@@ -423,9 +425,55 @@ def test_too_many_costs_below_0_are_refused_with_the_rows() -> None:
     assert any("come out below 0" in each and "are kept" in each for each in found.notes)
 
 
+def test_columns_of_ones_own_are_what_one_says_they_are() -> None:
+    """`level` and `rivals` are words that the estimate uses too."""
+    table = seen(60, seed=21)
+    named = table.rename(columns={"area": "level", "town": "rivals"})
+    here = estimate_costs(table, covariates=["log(area)", "town"])
+    there = estimate_costs(named, covariates=["log(level)", "rivals"])
+    assert there.table.equals(here.table)
+    assert there.coefficients.index.tolist() == ["log(level)", "rivals = south"]
+    kept = kept_out(60, 4, 1.7, seed=1)
+    by_column = estimate_costs(kept.assign(rivals=4), potential="rivals")
+    assert by_column.table.equals(estimate_costs(kept, potential=4).table)
+
+
+def test_who_bids_against_one_who_is_set_aside_is_not_taken_for_one_of_fewer() -> None:
+    table = uniform({2: 20, 3: 20, 4: 20}, seed=22).assign(status="")
+    table.loc[table["auction"].eq("3-4") & table["bidder"].eq(1), "status"] = "disqualified"
+    found = estimate_costs(table)
+    without = estimate_costs(table[table["auction"] != "3-4"])
+    assert found.table["cost"].tolist() == without.table["cost"].tolist()
+    assert found.table["cost"].min() > 60
+    assert "1 auctions of which not all bids are known (2 bids) are left out" in found.notes
+
+
+def test_refusals_tell_what_was_set_aside() -> None:
+    table = uniform({3: 30}).assign(reserve=1000.0)
+    late = table.assign(bid=np.where(table["bidder"] > 0, 2000.0, table["bid"]))
+    aside = r"; 60 bids were set aside \(above the reserve: 60\)"
+    refused(late, "every auction has one bidder only: without competition bids say nothing of costs" + aside)
+    refused(table.assign(status="ok"), r"no bid is left; .* rows 2, 3, 4, 5, 6 and 85 more")
+    few = late[: 3 * 5].assign(bid=lambda t: np.where(t["bidder"] > 1, t["bid"], t["bid"] % 1000 + 1))
+    refused(few, r"too few auctions: at most 5 .* are needed; 5 bids were set aside \(above the reserve: 5\)")
+    half = table.assign(status=np.where(table["bidder"] > 0, "late", ""))
+    refused(half, r"of no auction all bids are known: .* \(status: 60\)")
+
+
+@pytest.mark.parametrize("shares, level, told", [([-1, 2], 0.9, "shares has -1"), ([0.5], 5, "level is 5")])
+def test_a_summary_that_cannot_be(shares: Any, level: float, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        estimate_costs(uniform({3: 20})).summary(shares, level)
+
+
 @pytest.mark.parametrize(
     "how, told",
     [
+        ({"replications": -1}, "replications is -1; it must be a whole number of at least 0"),
+        ({"replications": 2.5}, "replications is 2.5; it must be a whole number"),
+        ({"seed": -1, "replications": 2}, "seed is -1; it must be a whole number"),
+        ({"covariates": ["bidder"]}, r"column 'bidder': it differs within the auction '3-0' \(0 in row 2, 1 in row 3"),
+        ({"scale": "truth"}, "column 'truth': it differs within the auction '3-0'"),
         ({"method": "magic"}, "there is no method 'magic'; there are plain, "),
         ({"risk_aversion": 1.0}, "risk_aversion is 1.0; it must be at least 0 and below 1"),
         ({"potential": 5}, "all bids need a reserve"),

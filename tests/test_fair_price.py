@@ -13,7 +13,17 @@ from scipy import integrate, stats
 
 from procure_opt.auction import FirstPrice, Market, equilibrium
 from procure_opt.auction.distributions import Affine
-from procure_opt.auction.fair_price import SHARES, Curves, FairPrice, as_curves, bids, curve, fair_price, winning_bids
+from procure_opt.auction.fair_price import (
+    SHARES,
+    Curves,
+    FairPrice,
+    as_curves,
+    bids,
+    curve,
+    fair_price,
+    ordered,
+    winning_bids,
+)
 from procure_opt.auction.smooth import Smooth
 
 UNIFORM = stats.uniform(80, 40)
@@ -198,6 +208,30 @@ def test_many_bidders_leave_no_number_that_is_none() -> None:
     assert math.isfinite(fair.high)
 
 
+@pytest.mark.parametrize(
+    "costs, start", [([10, 12, 15], 8), ([10, 10, 12], 8), ([10, 40], 5), ([-3, 1, 2], -3), ([7, 7], 7), ([4], 4)]
+)
+def test_the_lowest_possible_cost_is_below_the_lowest_known(costs: list[float], start: float) -> None:
+    """As far as the second lowest is above it, at least half of it, and never above it; the k-th at k / (m + 1)."""
+    row = ordered(np.array(costs[::-1], dtype=float))
+    assert row[0] == start and (np.diff(row) >= 0).all()
+    assert np.interp(1 / (len(costs) + 1), SHARES, row) == pytest.approx(costs[0], abs=0.05)  # straight between points
+    assert row[-1] == costs[-1]
+
+
+def test_the_auction_that_the_band_is_for_is_named() -> None:
+    class Estimate:
+        def curves(self, at: Any) -> Curves:
+            row = curve(UNIFORM)[None, :]
+            return Curves(row, np.ones(1), np.ones((1, 1)), reference="hectares 2.52, town 'south'")
+
+    band = "are won at 88.33 to 102.4."
+    told = str(fair_price(Estimate(), 5)).splitlines()[1]
+    assert told == f"90% of competitive tenders with 5 bidders (reference auction: hectares 2.52, town 'south') {band}"
+    there = str(fair_price(Estimate(), 5, at={"hectares": 3})).splitlines()[1]
+    assert there == f"90% of competitive tenders with 5 bidders (hectares 3) {band}"
+
+
 def test_shares_ascend_from_0_to_1() -> None:
     assert SHARES[0] == 0 and SHARES[-1] == 1 and (np.diff(SHARES) > 0).all()
 
@@ -216,6 +250,9 @@ def test_it_says_what_it_rests_on_and_the_test_of_private_costs_first() -> None:
     [
         (lambda: fair_price(UNIFORM, 1), "n is 1; competition needs a whole number of at least 2 bidders"),
         (lambda: fair_price(UNIFORM, 2.5), "n is 2.5"),  # type: ignore[arg-type]
+        (lambda: fair_price(UNIFORM, math.nan), "n is nan; competition needs a whole number"),  # type: ignore[arg-type]
+        (lambda: fair_price(UNIFORM, "5"), "n is '5'; competition needs"),  # type: ignore[arg-type]
+        (lambda: fair_price(UNIFORM, math.inf), "n is inf; competition needs"),  # type: ignore[arg-type]
         (lambda: fair_price(UNIFORM, True), "n is True"),
         (lambda: fair_price(UNIFORM, 5, 1.0), "level is 1.0; it must be between 0 and 1"),
         (lambda: fair_price(UNIFORM, 5, 90), "level is 90"),

@@ -124,6 +124,38 @@ def test_cells_that_say_nothing_are_problems_with_their_row(
 
 
 @pytest.mark.parametrize(
+    "covariates, scale, column", [(["log(area)"], None, "area"), (None, "area", "area"), (["bidder"], None, "bidder")]
+)
+def test_what_differs_within_an_auction_is_a_problem(covariates: Any, scale: Any, column: str) -> None:
+    table = pd.DataFrame(
+        {"auction": list("AABBCC"), "n": 2, "area": [1.0, 1, 2, 3, 4, 5], "bidder": ["P", "P", "P", "Q", "P", "Q"]},
+        index=pd.RangeIndex(2, 8, name="row"),
+    )
+    with pytest.raises(BadTable, match="1 problem") as raised:
+        design(table, covariates, scale)
+    values = {"area": "2.0 in row 4, 3.0 in row 5", "bidder": "P in row 4, Q in row 5"}[column]
+    assert f"row 5, column {column!r}: it differs within the auction 'B' ({values}); so it does in 1 more" in str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize("covariates, scale", [(["area"], None), (["log(area)"], None), (None, "area")])
+def test_infinite_numbers_are_a_problem(covariates: Any, scale: Any) -> None:
+    table = cleaning()
+    table.loc[7, "area"] = math.inf
+    with pytest.raises(BadTable, match="row 7, column 'area': the number is infinite"):
+        design(table, covariates, scale)
+
+
+@pytest.mark.parametrize("covariates", [["date"], ["area", "date"], "np.log(area) + date"])
+def test_dates_are_no_covariates(covariates: Any) -> None:
+    if isinstance(covariates, str):
+        pytest.importorskip("patsy")
+    with pytest.raises(ValueError, match=r"'date', which holds dates.*such as the year"):
+        design(cleaning().assign(date=pd.Timestamp("2024-05-31")), covariates)
+
+
+@pytest.mark.parametrize(
     "covariates, scale, told",
     [
         (["size"], None, "covariates has 'size', which is no column of the bids; there are auction, "),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from procure_opt.auction import Market, SecondPrice, equilibrium, optimal_reserve
+from procure_opt.auction.estimate import estimate_costs
 from procure_opt.auction.fair_price import Curves, curve
 from procure_opt.auction.reserve_curve import reserve_curve
 
@@ -118,6 +119,31 @@ def test_costs_known_up_to_a_reserve_serve_for_reserves_below_it() -> None:
         reserve_curve(known, 1.0, 4, reserves=[0.8])
 
 
+@pytest.mark.parametrize("ties", [1, 3])
+def test_below_the_lowest_cost_nobody_works(ties: int) -> None:
+    """An estimate, whose costs are known one by one: at reserves below them all is done at the outside cost."""
+    costs = np.random.default_rng(0).uniform(80, 120, (20, 3))
+    costs.ravel()[np.argsort(costs.ravel())[:ties]] = 79.0
+    rows = [{"auction": a, "bidder": i, "bid": c + (120 - c) / 3} for (a, i), c in np.ndenumerate(costs)]
+    found = estimate_costs(rows, replications=5)
+    below = [1, 50, found.curves().costs[:, 0].min()]
+    table = reserve_curve(found, 130.0, 3, entry_cost=0.1, reserves=below).table
+    assert (table.to_numpy() == 130.0).all()
+    dear = reserve_curve(found, 130.0, 3, entry_cost=1e6, reserves=[100, 130]).table
+    assert (dear[["informed", "uninformed"]].to_numpy() == 130.0).all()
+
+
+def test_an_atom_at_the_lowest_cost_bids_only_above_it() -> None:
+    row = np.maximum(curve(stats.uniform(80, 40)), 90.0)[None, :]
+
+    class Estimate:
+        def curves(self, at: Any) -> Curves:
+            return Curves(row, np.ones(1), np.ones((1, 1)))
+
+    table = reserve_curve(Estimate(), 130.0, 2, reserves=[50, 90.0000001]).table["fixed"]
+    assert table.tolist() == pytest.approx([130.0, 90 * (1 - 0.75**2) + 130 * 0.75**2], abs=0.1)
+
+
 @pytest.mark.parametrize(
     "wrong, told",
     [
@@ -126,6 +152,14 @@ def test_costs_known_up_to_a_reserve_serve_for_reserves_below_it() -> None:
         (lambda: reserve_curve(UNIFORM, 1.0, 1), "n is 1; competition needs"),
         (lambda: reserve_curve(UNIFORM, 1.0, 3, entry_cost=-1), "entry_cost is -1"),
         (lambda: reserve_curve(UNIFORM, 1.0, 3, reserves=[math.nan]), "reserves must be amounts"),
+        (
+            lambda: reserve_curve(UNIFORM, 1.0, 3, reserves=[-1000, 0.5]),
+            "reserves has -1000; a reserve must be above 0",
+        ),
+        (lambda: reserve_curve(UNIFORM, 1.0, 3, reserves=[0]), "reserves has 0; a reserve must be above 0"),
+        (lambda: reserve_curve(UNIFORM, 1.0, 3, reserves=[]), "reserves names none"),
+        (lambda: reserve_curve(UNIFORM, 1.0, 3, level=5), "level is 5; it must be between 0 and 1"),
+        (lambda: reserve_curve(UNIFORM, 1.0, math.nan), "n is nan; competition needs"),  # type: ignore[arg-type]
         (lambda: reserve_curve(believed([UNIFORM], risk_aversion=0.3), 1.0, 3), "neutral to risk"),
         (lambda: reserve_curve(believed([UNIFORM], common=np.ones((1, 5))), 1.0, 3), "means another in each"),
     ],

@@ -33,7 +33,7 @@ from procure_opt.auction.heterogeneity import deconvolve, fit_weibull
 from procure_opt.auction.homogenise import Design, coefficients, design
 from procure_opt.auction.kernels import CATALOGUE as KERNELS
 from procure_opt.auction.kernels import Inversion
-from procure_opt.auction.past import PastBids, past_bids
+from procure_opt.auction.past import PastBids, counted_aside, past_bids
 from procure_opt.auction.quantiles import CATALOGUE as QUANTILES
 from procure_opt.auction.revealed import Estimate
 from procure_opt.auction.smooth import smooth
@@ -261,14 +261,23 @@ class CostEstimate:
             bidding = np.append(bidding, self.replications.bidding)
             common = np.vstack([common, self.replications.common])
         factor = np.exp(gamma @ x + log_scale)
-        return Curves(factor[:, None] * costs, bidding, common, self.risk_aversion, self.private_cost, self._rests_on())
+        return Curves(factor[:, None] * costs, bidding, common, self.risk_aversion, self.private_cost, self._rests_on(),
+                      self.reference)  # fmt: skip
 
     def summary(self, shares: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 0.9), level: float = 0.95) -> pd.DataFrame:
         """Quantiles of costs in the reference auction, the mean mark-up and γ; with replications, intervals.
 
         Returns:
             A row a figure: `value`, and the ends `low` and `high` of its interval at the level.
+
+        Raises:
+            ValueError: a share is not from 0 to 1, or level not between them.
         """
+        wrong = [share for share in shares if not 0 <= share <= 1]
+        if wrong:
+            raise ValueError(f"shares has {wrong[0]!r}; a share of suppliers is from 0 to 1")
+        if not 0 < level < 1:
+            raise ValueError(f"level is {level!r}; it must be between 0 and 1, such as 0.95")
         rows = {
             f"cost, {share:.4g} of suppliers below": float(np.interp(share, SHARES, self.curve)) for share in shares
         }
@@ -371,9 +380,10 @@ def estimate_costs(
     """
     name, how = _method(method)
     past = past_bids(bids)
-    table, notes = _usable(past, potential)
+    _countable(replications, seed)
+    table, rivals, notes = _usable(past, potential)
     seen = design(table, covariates, scale)
-    sample = _sample(table, seen, classes, potential, how, risk_aversion)
+    sample = _sample(table, rivals, seen, classes, potential, how, risk_aversion)
     found = fit(sample)
     costs = found.cost * found.level
     notes += (*found.notes, *_credible(table, costs, max_negative))
@@ -382,7 +392,7 @@ def estimate_costs(
         cost=costs, markup=table["bid"] - costs, level=found.level
     )
     gamma = pd.Series(found.coefficients, list(seen.names), dtype=float)
-    by_n = {} if isinstance(how, Parting) else _apart(found.cost, table["rivals"])
+    by_n = {} if isinstance(how, Parting) else _apart(found.cost, rivals)
     by_class = {} if classes is None else _apart(found.cost, table[classes])
     return CostEstimate(kept.sort_index(), found.distribution, found.curve, by_n, by_class, found.common, found.bidding,
                         gamma, mean_markup(sample, found), name, risk_aversion, again, notes, past, seen)  # fmt: skip
@@ -485,39 +495,44 @@ def _method(method: str | Invert) -> tuple[str, Invert | Parting]:
     return method, METHODS[method]
 
 
-def _usable(past: PastBids, potential: int | str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The bids of auctions that say something of costs, auction by auction, and what was left out."""
-    table = past.table.assign(level=1.0)
-    notes = [*past.notes]
+def _countable(replications: int, seed: int) -> None:
+    for name, number in (("replications", replications), ("seed", seed)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+            raise ValueError(f"{name} is {number!r}; it must be a whole number of at least 0")
+
+
+def _usable(past: PastBids, potential: int | str | None) -> tuple[pd.DataFrame, pd.Series, tuple[str, ...]]:
+    """The bids of auctions that say something of costs, auction by auction, their rivals, and what was left out."""
+    table, notes, aside = past.table, [*past.notes], ""
     if len(past.set_aside):
-        counts = past.set_aside["rule"].value_counts()
-        told = ", ".join(f"{rule}: {count:,}" for rule, count in counts.items())
-        notes.append(f"{len(past.set_aside):,} bids were set aside ({told})")
+        aside = f"{len(past.set_aside):,} bids were set aside ({counted_aside(past.set_aside)})"
+        notes.append(aside)
+        aside = f"; {aside}"
     bids = table.groupby("auction")["bid"].transform("size")
     partly = table["n"] > bids
     if partly.all():
-        raise ValueError("of no auction all bids are known: columns bids and bidders disagree everywhere")
+        raise ValueError(f"of no auction all bids are known: there were more bidders than bids everywhere{aside}")
     table, notes = _without(table, partly, notes, "of which not all bids are known")
     if potential is None:
         alone = table["n"] == 1
         if alone.all():
-            raise ValueError("every auction has one bidder only: without competition bids say nothing of costs")
+            raise ValueError(f"every auction has one bidder only: without competition bids say nothing of costs{aside}")
         table, notes = _without(table, alone, notes, "with one bidder")
-        table = table.assign(rivals=table["n"])
+        rivals = table["n"]
     else:
-        table = table.assign(rivals=_potential(table, potential))
-    counts = table.drop_duplicates("auction")["rivals"].value_counts()
+        rivals = _potential(table, potential)
+    counts = rivals[~table["auction"].duplicated()].value_counts()
     if counts.max() < FEWEST:
         raise ValueError(
             f"there are too few auctions: at most {counts.max()} with the same number of bidders "
-            f"({counts.idxmax()}), and {FEWEST} are needed"
+            f"({counts.idxmax()}), and {FEWEST} are needed{aside}"
         )
-    few = table["rivals"].map(counts) < FEWEST
+    few = rivals.map(counts) < FEWEST
     table, notes = _without(table, few, notes, f"with a number of bidders that fewer than {FEWEST} auctions have")
     if potential is None and "reserve" in table and table["reserve"].notna().any():
         notes.append("costs are those of suppliers who bid; of costs above the reserve nothing is known")
-    order = np.argsort(pd.factorize(table["auction"])[0], kind="stable")
-    return table.iloc[order], tuple(notes)
+    table = table.iloc[np.argsort(pd.factorize(table["auction"])[0], kind="stable")]
+    return table, rivals[table.index], tuple(notes)
 
 
 def _without(table: pd.DataFrame, out: pd.Series, notes: list[str], why: str) -> tuple[pd.DataFrame, list[str]]:
@@ -548,6 +563,7 @@ def _potential(table: pd.DataFrame, potential: int | str) -> pd.Series:
 
 def _sample(
     table: pd.DataFrame,
+    rivals: pd.Series,
     seen: Design,
     classes: str | None,
     potential: int | str | None,
@@ -571,11 +587,11 @@ def _sample(
                 "with potential= the reserve must be the same in all auctions, or bids be counted in it: "
                 "give scale='reserve' and no covariates"
             )
-    bids, n, rivals = (table[column].to_numpy() for column in ("bid", "n", "rivals"))
+    bids, n = table["bid"].to_numpy(dtype=float), table["n"].to_numpy(dtype=np.intp)
     auction = np.asarray(pd.factorize(table["auction"])[0], dtype=np.intp)
     cls = None if classes is None else _classes(table, classes)
-    return Sample(bids.astype(float), auction, n.astype(np.intp), rivals.astype(np.intp), seen.x, seen.log_scale,
-                  reserve, method, 1 - risk_aversion, cls)  # fmt: skip
+    return Sample(bids, auction, n, rivals.to_numpy(dtype=np.intp), seen.x, seen.log_scale, reserve,
+                  method, 1 - risk_aversion, cls)  # fmt: skip
 
 
 def _classes(table: pd.DataFrame, column: str) -> Ints:

@@ -38,6 +38,7 @@ class Curves:
         risk_aversion: ρ of the utility x^(1 − ρ) of a profit x.
         private_cost: What the test of private against common costs says.
         rests_on: What all this rests on, a sentence each.
+        reference: The auction they are for where none is named, in words; blank where nothing tells auctions apart.
     """
 
     costs: Floats
@@ -46,6 +47,7 @@ class Curves:
     risk_aversion: float = 0.0
     private_cost: str = UNTESTED
     rests_on: tuple[str, ...] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class FairPrice:
         private_cost: What the test of private against common costs says: if costs are common the band does not hold.
         rests_on: What the figures rest on, a sentence each.
         at: The auction they are for, where it was told apart by covariates.
+        reference: The auction they are for in all that `at` does not name, in words; blank where nothing tells auctions
+            apart.
     """
 
     n: int
@@ -75,9 +79,12 @@ class FairPrice:
     private_cost: str
     rests_on: tuple[str, ...]
     at: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
 
     def __str__(self) -> str:
-        there = f" ({', '.join(f'{name} {value}' for name, value in self.at.items())})" if self.at else ""
+        named = ", ".join(f"{name} {value}" for name, value in self.at.items())
+        where = named or (f"reference auction: {self.reference}" if self.reference else "")
+        there = f" ({where})" if where else ""
         return "\n".join([
             self.private_cost,
             f"{self.level:.0%} of competitive tenders with {self.n} bidders{there} are won at {_told(self.low)} to "
@@ -133,8 +140,9 @@ def fair_price(costs: Any, n: int, level: float = 0.90, *, at: Mapping[str, Any]
     rule = f"first price, {n} bidders of one kind with private costs who know nothing of each other's"
     if curves.risk_aversion:
         rule += f", risk aversion {curves.risk_aversion:g} (so that bids are lower than E c₂:ₙ in the mean)"
-    return FairPrice(n, level, float(low), float(high), float(first), float(second), (float(known[0]),
-                     float(known[1])), curves.private_cost, (rule, *curves.rests_on), dict(at or {}))  # fmt: skip
+    rests_on = (rule, *curves.rests_on)
+    return FairPrice(n, level, float(low), float(high), float(first), float(second), (float(known[0]), float(known[1])),
+                     curves.private_cost, rests_on, dict(at or {}), curves.reference)  # fmt: skip
 
 
 def _mixed(curves: Curves, n: int, ends: Floats, rows: slice) -> Floats:
@@ -148,7 +156,7 @@ def _mixed(curves: Curves, n: int, ends: Floats, rows: slice) -> Floats:
 
 
 def bidders(n: int) -> int:
-    if isinstance(n, bool) or n != int(n) or n < 2:
+    if isinstance(n, bool) or not isinstance(n, int | float | np.number) or not (n >= 2 and n % 1 == 0):
         raise ValueError(f"n is {n!r}; competition needs a whole number of at least 2 bidders")
     return int(n)
 
@@ -176,10 +184,18 @@ def curve(distribution: Distribution) -> Floats:
 def ordered(costs: Floats) -> Floats:
     """C(t) at `SHARES` of costs that are known one by one, straight between them: a density would have to be smoothed.
 
-    >>> np.interp([0.25, 0.5], SHARES, ordered(np.array([3.0, 1.0]))).tolist()
-    [1.0, 2.0]
+    Of m costs the k-th lowest stands at the share k / (m + 1) that lies below it in the mean. C(0) is as far below the
+    lowest as the second lowest is above it, but not below half of it: the lowest of some costs is above the lowest that
+    a supplier can have (Robson and Whitlock 1964, Biometrika 51).
+
+    >>> np.interp([1 / 3, 0.5, 2 / 3], SHARES, ordered(np.array([3.0, 2.5]))).round(2).tolist()
+    [2.5, 2.75, 3.0]
     """
-    return np.interp(SHARES, (np.arange(len(costs)) + 0.5) / len(costs), np.sort(costs))
+    costs = np.sort(costs)
+    lowest, higher = costs[0], costs[costs > costs[0]][:1]
+    start = min(lowest, max(2 * lowest - higher[0], lowest / 2)) if len(higher) else lowest
+    shares = np.arange(len(costs) + 1) / (len(costs) + 1)
+    return np.asarray(np.interp(SHARES, shares, np.append(start, costs)), dtype=float)
 
 
 def bids(curves: Curves, n: int) -> Floats:

@@ -115,8 +115,9 @@ def design(table: pd.DataFrame, covariates: str | Sequence[str] | None = None, s
         scale: A column in whose units bids are counted, such as the buyer's estimate: its logarithm with coefficient 1.
 
     Raises:
-        BadTable: a column is not there, or a cell is blank, not finite or, where its logarithm is taken, not above 0.
-        ValueError: terms cannot be told apart, or the formula cannot be read.
+        BadTable: a cell is blank or infinite, or of the scale not above 0; or a column differs within an auction.
+        ValueError: a column is not there or holds dates, a logarithm is taken of what is not above 0, terms cannot be
+            told apart, or the formula cannot be read.
         ImportError: a formula was given, and patsy is not there.
 
     >>> table = pd.DataFrame({"auction": ["A", "B", "C"], "n": 2, "area": [50.0, 100, 150], "town": ["x", "y", "y"]})
@@ -187,6 +188,7 @@ def _listed(table: pd.DataFrame, covariates: list[str]) -> tuple[list[str], Term
     """Columns named one by one, numbers as they are or their logarithms, texts as dummies."""
     plain = {each: found.group(1).strip() if (found := LOG.fullmatch(each)) else each for each in covariates}
     _there(table, list(plain.values()), "covariates")
+    _no_dates(table, list(plain.values()))
     for each, column in plain.items():
         if each != column and not _numeric(table, column):
             raise ValueError(f"covariates has {each!r}, but {column!r} holds texts; name the column alone")
@@ -209,6 +211,7 @@ def _formula(table: pd.DataFrame, formula: str) -> tuple[list[str], Terms]:
         described = patsy.ModelDesc.from_formula(formula)
         words = {word for term in described.rhs_termlist for factor in term.factors for word in _words(factor.name())}
         used = [str(column) for column in table.columns if column in words]
+        _no_dates(table, used)
         info = patsy.dmatrix(described, table[used], NA_action=patsy.NAAction(NA_types=[])).design_info
     except (patsy.PatsyError, SyntaxError) as error:
         raise ValueError(f"the formula {formula!r} cannot be read: {str(error).splitlines()[0]}") from None
@@ -248,6 +251,15 @@ def _there(table: pd.DataFrame, columns: list[str], what: str) -> None:
         )
 
 
+def _no_dates(table: pd.DataFrame, columns: list[str]) -> None:
+    for column in columns:
+        if pd.api.types.is_datetime64_any_dtype(table[column].dtype):
+            raise ValueError(
+                f"covariates has {column!r}, which holds dates, and auctions are not compared by dates: make a column "
+                "of what matters of them, such as the year, and name that"
+            )
+
+
 def _filled(table: pd.DataFrame, columns: list[str], scale: str | None) -> None:
     if scale:
         _there(table, [scale], "scale")
@@ -263,8 +275,31 @@ def _filled(table: pd.DataFrame, columns: list[str], scale: str | None) -> None:
             for row in table.index[(cells <= 0).to_numpy()]:
                 reason = f"{cells[row]:g} is not above 0, and bids are counted in it"
                 problems.append(Problem("bids", int(row), column, reason))
+        if _numeric(table, column):
+            for row in table.index[np.isinf(cells.to_numpy(dtype=float))]:
+                problems.append(Problem("bids", int(row), column, "the number is infinite"))
+    if not problems:
+        problems += [problem for column in columns for problem in _differing(table, column)]
     if problems:
         raise BadTable(problems)
+
+
+def _differing(table: pd.DataFrame, column: str) -> list[Problem]:
+    """A problem if a column is not the same in all rows of an auction, told of the first such auction."""
+    cells = table[column]
+    first = cells.groupby(table["auction"]).transform("first")
+    other = table.index[(cells != first).to_numpy()]
+    if not len(other):
+        return []
+    auctions = table.loc[other, "auction"]
+    rows = table.index[(table["auction"] == auctions.iloc[0]).to_numpy()]
+    values = ", ".join(f"{cells[row]!s} in row {row}" for row in rows[:5]) + (", …" if len(rows) > 5 else "")
+    more = f"; so it does in {auctions.nunique() - 1:,} more" if auctions.nunique() > 1 else ""
+    reason = (
+        f"it differs within the auction {auctions.iloc[0]!r} ({values}){more}: what auctions are compared by must be "
+        "the same for all bids of one"
+    )
+    return [Problem("bids", int(other[0]), column, reason)]
 
 
 def _finite(x: Floats, names: Sequence[str], rows: Sequence[str]) -> None:

@@ -28,8 +28,8 @@ class Costs:
     suppliers: int
 
     def below(self, cost: Floats) -> Floats:
-        """F(c)."""
-        return np.interp(cost, self.cost, self.share, left=0.0)
+        """F(c), nothing at the lowest cost and below, even where several costs are as low."""
+        return np.where(cost > self.cost[0], np.interp(cost, self.cost, self.share), 0.0)
 
     def up_to(self, cost: Floats, height: Callable[[Floats], Floats]) -> Floats:
         """∫ height(F(c)) dc from the lowest cost to each of some, by Simpson's rule where F is straight."""
@@ -92,7 +92,8 @@ def reserve_curve(
         at: Of an estimate with covariates: what is different from its reference auction.
 
     Raises:
-        ValueError: an argument is out of range, or a reserve is above the highest at which costs are known.
+        ValueError: an argument is out of range, or a reserve is not above 0 or above the highest at which costs are
+            known.
 
     >>> from scipy import stats
     >>> curve = reserve_curve(stats.uniform(0, 1), 1.0, 5, entry_cost=0.06, reserves=[0.5, 0.85, 1.0])
@@ -108,6 +109,8 @@ def reserve_curve(
     suppliers = bidders(suppliers)
     curves = as_curves(costs, at)
     tried = _reserves(curves, outside_cost, reserves)
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; it must be between 0 and 1, such as 0.95")
     ways = WAYS if entry_cost > 0 else {"fixed": fixed}
     if not 0 <= entry_cost < math.inf:
         raise ValueError(f"entry_cost is {entry_cost!r}; it must be an amount of at least 0")
@@ -122,7 +125,7 @@ def reserve_curve(
     rows = np.append(0, 1 + np.arange(min(replications, MOST)) * max(replications // MOST, 1))
     believed = [Costs(curves.costs[row], curves.bidding[row] * SHARES, suppliers) for row in rows]
     columns, best = dict[str, Floats](), dict[str, dict[str, float]]()
-    looked = np.linspace(curves.costs[0, 0], min(outside_cost, _known_to(curves)), 62)[1:]
+    looked = _reserves(curves, outside_cost, None)
     for name, way in ways.items():
         outlays = np.stack([outlay(way, each, tried, outside_cost, entry_cost) for each in believed])
         columns |= _with_interval(name, outlays, level)
@@ -198,14 +201,18 @@ def _known_to(curves: Curves) -> float:
 
 def _reserves(curves: Curves, outside_cost: float, reserves: Any) -> Floats:
     low, top = float(curves.costs[0, 0]), _known_to(curves)
-    if not low < outside_cost < math.inf:
+    if not max(low, 0.0) < outside_cost < math.inf:
         raise ValueError(
             f"outside_cost, {outside_cost:g}, must be above the lowest cost a supplier can have, {low:g}: "
             "else do it in-house"
         )
     if reserves is None:
-        return np.linspace(low, min(outside_cost, top), 62)[1:]
+        return np.linspace(max(low, 0.0), min(outside_cost, top), 62)[1:]
     tried = np.atleast_1d(np.asarray(reserves, dtype=float))
+    if not tried.size:
+        raise ValueError("reserves names none: leave it out, or give one at least")
+    if (tried <= 0).any():
+        raise ValueError(f"reserves has {tried[tried <= 0][0]:g}; a reserve must be above 0")
     if not np.isfinite(tried).all() or tried.max() > top:
         raise ValueError(f"reserves must be amounts of at most {top:g}, up to where costs are known; got {reserves!r}")
     return tried
