@@ -419,6 +419,19 @@ def test_firms_that_each_have_their_class_do_not_take_turns():
     assert turns(table, by="class", draws=199).p_turns == 1.0
 
 
+def test_many_bidders_of_equal_strength_do_not_share_out_the_wins():
+    generator, found = np.random.default_rng(3), []
+    for _ in range(40):
+        who = np.argsort(generator.uniform(size=(300, 30)), axis=1)[:, :5]
+        table = pd.DataFrame({
+            "auction": np.repeat(np.arange(300), 5), "bidder": [f"F{k}" for k in who.ravel()],
+            "bid": generator.uniform(90, 110, 1500),
+        })  # fmt: skip
+        found.append(turns(table, draws=99).p_even)
+    assert np.mean(np.array(found) <= 0.05) <= 0.125  # of 40 at 5 %: more once in 70
+    assert np.mean(np.array(found) <= 0.5) >= 0.3
+
+
 def test_turns_of_nobody():
     with pytest.raises(ValueError, match="no column 'class'"):
         turns(rows((1, 2), (1, 2), (2, 1)), by="class")

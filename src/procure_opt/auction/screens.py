@@ -374,7 +374,8 @@ class Turns:
         concentration: Σ share² of the wins.
         entropy: −Σ share log share, over log of the number of bidders: 1 if all win alike.
         expected: Σ share² where each auction's winner is drawn by chance among those who bid, by class.
-        p_even: That wins are spread as evenly or more by that chance.
+        p_even: That wins are spread as evenly or more by that chance, or by the same chance for all who bid, whichever
+            is the larger: chances read off the wins themselves are less even than the true ones.
         p_uneven: As unevenly or more.
         repeats: How often a winner also won the auction before, of the same class.
         expected_repeats: The same in random order.
@@ -480,7 +481,7 @@ def turns(
     cls = np.empty(count, dtype=np.intp)
     cls[row] = kind
     generator = np.random.default_rng(seed)
-    spread = _spread(row, who, winner, cls, draws, generator)
+    spread, even = _spread(row, who, winner, cls, draws, generator)
     order = _repeats(there, winner, cls, draws, generator)
     wins = np.bincount(winner, minlength=len(names))
     share = wins / count
@@ -493,7 +494,7 @@ def turns(
     )
     return Turns(
         said, concentration, float(-(some * np.log(some)).sum() / math.log(len(names))), float(spread.mean()),
-        _share(spread <= concentration + SAME), _share(spread >= concentration - SAME),
+        max(_share(each <= concentration + SAME) for each in (spread, even)), _share(spread >= concentration - SAME),
         repeats, float(order.mean()), _share(order <= repeats), count, past.notes,
     )  # fmt: skip
 
@@ -504,7 +505,7 @@ def _share(hits: NDArray[np.bool_]) -> float:
 
 
 def _spread(row: Any, who: Any, winner: Any, cls: Any, draws: int, generator: np.random.Generator) -> Floats:
-    """Σ share² of the wins where each is drawn among those who bid, by how often they win in the class."""
+    """Σ share² of wins drawn among those who bid: by how often they win in the class, and evenly; shape (2, draws)."""
     order = np.argsort(row, kind="stable")
     row, who = row[order], who[order]
     names, count = int(who.max()) + 1, len(winner)
@@ -514,13 +515,16 @@ def _spread(row: Any, who: Any, winner: Any, cls: Any, draws: int, generator: np
     # One win and one loss more than seen: who never won can still win.
     chance = ((won + 1) / (entered + 2))[code]
     # One line for all auctions: that of number r fills r to r + 1, in parts as its bidders' chances.
-    total, last = np.bincount(row, chance), np.flatnonzero(np.diff(row, append=count))
+    total, last, size = np.bincount(row, chance), np.flatnonzero(np.diff(row, append=count)), np.bincount(row)
     edge = row + (np.cumsum(chance) - (np.cumsum(total) - total)[row]) / total[row]
     edge[last] = row[last] + 1
-    values = np.empty(draws)
+    values = np.empty((2, draws))
     for draw in range(draws):
-        at = np.searchsorted(edge, np.arange(count) + generator.uniform(size=count), side="right")
-        values[draw] = ((np.bincount(who[np.minimum(at, last)]) / count) ** 2).sum()
+        u = generator.uniform(size=count)
+        by_wins = np.minimum(np.searchsorted(edge, np.arange(count) + u, side="right"), last)
+        evenly = last - (u * size).astype(np.intp)
+        for k, drawn in enumerate((by_wins, evenly)):
+            values[k, draw] = ((np.bincount(who[drawn]) / count) ** 2).sum()
     return values
 
 
