@@ -150,6 +150,10 @@ def test_covers_that_are_all_the_same_are_furthest_out():
     assert tested.p.loc["Z"].between(1 / 20_001, 10 / 20_001).all()
     assert (tested.p.loc["Z"] <= tested.p.min()).all()
     assert found.test(["RD"], behaviours=["Cover"]).asked == ("Z",)
+    # The same with two losers, which two draws of a thousand values would often make the same.
+    two = pd.DataFrame({"auction": "Z", "bidder": list("PQR"), "bid": [100.0, 103, 103]})
+    three = pd.concat([simulated_tenders(300, 3, seed=1)[["auction", "bidder", "bid"]], two])
+    assert screen_test(three, ["RD"], behaviours=["Cover"]).p.loc["Z", "RD"] <= 4 / 20_001
     threes = subgroup_screens(covers, ["RD"])
     # Three of the four threes have the winner and two covers; the fourth is three equal bids, and 0/0.
     assert threes.loc["Z"].isna().tolist() == [True] * 4 + [False] * 4

@@ -609,7 +609,8 @@ def _null(matrix: Floats, draws: int, generator: np.random.Generator) -> Floats:
         hat = smooth @ np.linalg.pinv(smooth)
         for _ in range(STEPS):
             guess = np.sort(guess + hat @ (seen - np.quantile(_demeaned(guess[drawn]), points)))
-    return np.exp(np.sort(guess[generator.integers(QUANTILES, size=(draws, n))], axis=1))
+    # Between the quantiles, too: simulated bids that are the same by construction would hide real ones that are.
+    return np.exp(np.sort(np.interp(generator.uniform(size=(draws, n)), points, guess), axis=1))
 
 
 def _demeaned(log: Floats) -> Floats:
