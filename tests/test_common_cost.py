@@ -166,8 +166,9 @@ def rejected(bids: Callable[[int], Bids], samples: int, auctions: dict[int, int]
 
 
 def test_size_with_private_costs() -> None:
-    """5 % of 100 are 5; none or more than 11 would happen by chance once in 100 times."""
-    assert 1 <= rejected(private, 100, HOUSE) <= 11
+    """5 % of 60 are 3; none would happen by chance once in 22 times, more than 8 once in 350. More in
+    benchmarks/heterogeneity.py."""
+    assert 1 <= rejected(private, 60, HOUSE) <= 8
 
 
 def test_power_against_a_common_part() -> None:

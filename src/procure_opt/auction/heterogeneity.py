@@ -52,6 +52,10 @@ FEW = 1000  # auctions with which to begin where there are many
 SHARES = 40  # points of the likelihood's integral
 PRIOR = 1.0  # standard deviation of the logs of coefficients, by which none runs off to nothing
 QUANTILES = 1000  # a sample of bids without noise, that is inverted
+NARROW = (
+    "the interval of the share is too narrow, because it holds the chance of the sample alone: in simulations of 300 "
+    "auctions with lognormal costs that of 95 % held the share in 80 %, which was found 0.02 too low in the mean"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,7 @@ class PrivateShare:
         bid_low, bid_high: Its interval.
         level: Of the intervals.
         replications: Auctions were drawn anew so many times.
+        notes: What was left out or assumed, and how often such intervals hold the share.
     """
 
     share: float
@@ -106,6 +111,7 @@ class PrivateShare:
     bid_high: float
     level: float
     replications: int
+    notes: tuple[str, ...] = ()
 
 
 def deconvolve(bids: Table | PastBids, invert: Invert = boundary) -> Deconvolution:
@@ -158,6 +164,13 @@ def private_share(
     Auctions are drawn within each number of bidders; the cut-off is that of the data. Where a sample's bids do not move
     together its share is 1.
 
+    The interval of `share` is too narrow: it holds the chance of which auctions are drawn, and not what deconvolution
+    and inversion get wrong with all of them. In 40 samples of 300 auctions with 4 bidders, lognormal costs (0.2) and a
+    standard deviation of ln y of 0.3 the share of 0.308 was found 0.022 too low in the mean, with a standard deviation
+    of 0.032, and intervals of 95 % held it in 80 %. Reflecting them about the estimate (65 %) or correcting them for
+    the bias of the replications (72 %) is worse, since replications repeat the error and do not show it. `bid_share`
+    is made of moments alone: there it was 93 % of 400 samples, and the bias 0.001.
+
     Args:
         bids: As for `deconvolve`.
         invert: As for `deconvolve`.
@@ -170,8 +183,10 @@ def private_share(
 
     References: Krasnokutskaya (2011), Review of Economic Studies 78, who finds 34 % for road works in Michigan.
     """
-    if not 0 < level < 1 or replications < 1:
-        raise ValueError(f"level={level!r}, replications={replications!r}: a share below 1, and at least 1")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; it is a share above 0 and below 1, 0.95 for instance")
+    if replications < 2:
+        raise ValueError(f"replications is {replications!r}; an interval needs at least 2, better 100 or more")
     past = past_bids(bids)
     groups, notes = _groups(past)
     found, first = _deconvolved(past, (groups, notes), invert)
@@ -192,7 +207,8 @@ def private_share(
     ends = [(1 - level) / 2, (1 + level) / 2]
     bid_shares = parts.private / (parts.private + np.maximum(parts.common, 0.0))
     (low, high), (bid_low, bid_high) = (np.quantile(each, ends).tolist() for each in (shares, bid_shares))
-    return PrivateShare(found.share, low, high, found.bid_share, bid_low, bid_high, level, replications)
+    told = (*found.notes, NARROW)
+    return PrivateShare(found.share, low, high, found.bid_share, bid_low, bid_high, level, replications, told)
 
 
 @dataclass(frozen=True, eq=False)
