@@ -68,8 +68,8 @@ def entry_cost(
     p is n̄ / N if the tenders that nobody bid in are counted (`unanswered`), else that of the binomial distribution
     without its 0. No bandwidth is needed: for "informed" entry with "potential" bidders known, c* is where the cubic
     (in the share of lower bids) nearest to the costs ends. In simulations of four markets with 300 tenders the mean of
-    e was then off by −2 % to +6 %, its standard deviation 21 % to 26 %, and the interval held e in 90 % to 97 %; with 60
-    tenders by +4 % to +14 %, 50 % to 70 %, and 86 % to 94 %.
+    e was then off by −2 % to +6 %, its standard deviation 21 % to 26 %, and the interval held e in 90 % to 97 %; with
+    60 tenders by +4 % to +14 %, 50 % to 70 %, and 86 % to 94 %.
 
     Args:
         bids: Past tenders (see `past_bids`) of like contracts, or bids brought to a common footing.
