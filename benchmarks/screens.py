@@ -206,7 +206,8 @@ def honest(auctions: int) -> str:
         for n in FIELD:
             markets = max(40, auctions // (n * (n - 1) // 2))
             bids = in_markets(made(markets * TOGETHER, n, seed=300 + n))
-            ours = (independence(bids).pairs["p"] <= 0.05).mean()
+            told = n > 3 or made is simulated_tenders  # of three bids, only where variances are known to be equal
+            ours = (independence(bids, equal_variances=n == 3).pairs["p"] <= 0.05).mean() if told else math.nan
             few = [group for _, group in bids.groupby("market", sort=False)][: min(markets, 150)]
             others = [np.mean(np.concatenate([textbook(group, way) for group in few]) <= 0.05) for way in (False, True)]
             f = math.nan

@@ -90,13 +90,20 @@ def show_screens(
 
 def _auctions(past: PastBids, level: float, top: int, seed: int) -> dict[str, pd.DataFrame]:
     found = screens(past)
-    tested = found.test(level=level, seed=seed)
-    beside = found.table.assign(p=tested.combined, p_adjusted=tested.adjusted).sort_values("p")
-    columns = ["n", "CV", "DIFFP", "RD", "SKEW", "p", "p_adjusted"]
-    show_table("Auctions least like competition", beside[columns].head(top).reset_index())
+    beside, questions = found.table, tuple[str, ...]()
+    try:
+        tested = found.test(level=level, seed=seed)
+    except ValueError as why:
+        say(f"Not tested, auctions: {why}")
+    else:
+        beside = beside.assign(p=tested.combined, p_adjusted=tested.adjusted).sort_values("p")
+        questions = tested.questions()
+    columns = [name for name in ("n", "CV", "DIFFP", "RD", "SKEW", "p", "p_adjusted") if name in beside]
+    title = "Auctions least like competition" if "p" in beside else "Auctions"
+    show_table(title, beside[columns].head(top).reset_index())
     for note in found.notes:
         say(f"Note: {note}")
-    for question in tested.questions()[:top]:
+    for question in questions[:top]:
         say(f"? {question}")
     return {"screens": beside.reset_index()}
 
@@ -120,6 +127,8 @@ def _groups(
 
 def _pairs(past: PastBids, level: float, top: int) -> dict[str, pd.DataFrame]:
     pairs = independence(past)
+    for note in pairs.notes:
+        say(f"Note: {note}")
     for question in pairs.questions(level)[:top]:
         say(f"? {question}")
     return {"pairs": pairs.pairs}
