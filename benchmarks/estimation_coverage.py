@@ -36,7 +36,7 @@ MARKETS = {
     "lognormal": Smooth(AT, stats.lognorm.pdf(AT, 0.5)),
     "weibull": stats.weibull_min(2, loc=1),
 }
-SIZES = ((2, 200), (3, 100), (3, 400), (5, 100))  # bidders, auctions
+SIZES = ((3, 20), (2, 40), (2, 200), (3, 100), (3, 400), (5, 100))  # bidders, auctions
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 

@@ -183,6 +183,15 @@ def test_what_is_not_known_widens_the_band() -> None:
     assert unsure.low < sure.low - 5 and unsure.high > sure.high + 5
 
 
+def test_replications_that_all_lie_to_one_side_of_the_estimate_do_not_shift_the_band() -> None:
+    """A resample's lowest cost is never below the sample's: what beliefs add is their spread."""
+    aside = fair_price(mixed([UNIFORM, *[stats.uniform(low, 40) for low in (83, 85, 87)]], np.ones(1)), 5)
+    around = fair_price(mixed([UNIFORM, *[stats.uniform(low, 40) for low in (78, 80, 82)]], np.ones(1)), 5)
+    assert (aside.low, aside.high) == pytest.approx((around.low, around.high), abs=1e-9)
+    alone = fair_price(mixed([UNIFORM, stats.uniform(85, 40)], np.ones(1)), 5)
+    assert (alone.low, alone.high) == pytest.approx(alone.known_costs, abs=0.05)
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     factor=st.floats(0.1, 50), shift=st.floats(0, 100), n=st.integers(2, 12), level=st.floats(0.2, 0.98),

@@ -56,7 +56,7 @@ class FairPrice:
 
     Attributes:
         n: Bidders.
-        level: With which probability the winning bid lies in the band.
+        level: With which probability the winning bid lies in the band (see `fair_price` for how nearly).
         low: Lower end of the band; `(1 − level) / 2` of competitive tenders end below it.
         high: Upper end.
         mean_lowest_cost: E c₁:ₙ, what the work costs the cheapest supplier in the mean.
@@ -108,8 +108,11 @@ def fair_price(costs: Any, n: int, level: float = 0.90, *, at: Mapping[str, Any]
 
     and the lowest of n costs lies at a share below t with probability 1 − (1 − t)^n: the band is B at the
     (1 ± level) / 2 of that. With an estimate that has replications its ends are those of the mixture over them, which
-    adds what is not known of the costs to what chance does in one tender. The means E c₁:ₙ and E c₂:ₙ are no band: with
-    costs uniform on 80 to 120 and five bidders 40 % of competitive tenders are won above E c₂:ₙ.
+    adds what is not known of the costs to what chance does in one tender; they are shifted so that their median is the
+    estimate, for no auctions drawn anew have a lower cost than the lowest of those there are. From few auctions the
+    band still holds a little less than it says: with costs uniform on 80 to 120, of 90 % of tenders 89.0 % from 20
+    auctions with three bidders or 40 with two, 89.4 % from 100 with three (means of 60 samples). The means E c₁:ₙ and
+    E c₂:ₙ are no band: with such costs and five bidders 40 % of competitive tenders are won above E c₂:ₙ.
 
     Args:
         costs: An estimate (see `estimate_costs`), or a distribution of a supplier's cost.
@@ -135,7 +138,7 @@ def fair_price(costs: Any, n: int, level: float = 0.90, *, at: Mapping[str, Any]
     curves = as_curves(costs, at)
     ends = np.array([(1 - level) / 2, (1 + level) / 2])
     known = _mixed(curves, n, ends, slice(0, 1))
-    low, high = known if len(curves.costs) == 1 else _mixed(curves, n, ends, slice(1, None))
+    low, high = known if len(curves.costs) == 1 else _mixed(_centred(curves), n, ends, slice(1, None))
     first, second = mean_costs(curves, n)[:, 0] * curves.common[0].mean()
     rule = f"first price, {n} bidders of one kind with private costs who know nothing of each other's"
     if curves.risk_aversion:
@@ -143,6 +146,12 @@ def fair_price(costs: Any, n: int, level: float = 0.90, *, at: Mapping[str, Any]
     rests_on = (rule, *curves.rests_on)
     return FairPrice(n, level, float(low), float(high), float(first), float(second), (float(known[0]), float(known[1])),
                      curves.private_cost, rests_on, dict(at or {}), curves.reference)  # fmt: skip
+
+
+def _centred(curves: Curves) -> Curves:
+    """The replications shifted, at each share, so that their median is the estimate."""
+    again = curves.costs[1:] + (curves.costs[0] - np.median(curves.costs[1:], axis=0))
+    return replace(curves, costs=np.vstack([curves.costs[:1], np.maximum.accumulate(again, axis=1)]))
 
 
 def _mixed(curves: Curves, n: int, ends: Floats, rows: slice) -> Floats:
