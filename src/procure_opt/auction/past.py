@@ -194,12 +194,12 @@ def _alike(rows: pd.DataFrame, given: set[str], problems: list[Problem]) -> None
     for column in [each for each in SAME if each in given]:
         said = rows[column].dt.normalize() if column == "date" else rows[column]
         first = said.groupby(rows["auction"]).transform("first")
+        stands = rows.index[said.notna().to_numpy()].to_series().groupby(rows["auction"]).min()
         for row in rows.index[(said.notna() & (said != first)).to_numpy()]:
             auction = rows["auction"][row]
-            other = rows.index[(rows["auction"] == auction).to_numpy() & said.notna().to_numpy()][0]
             reason = (
-                f"{_said(said[row])}, but {_said(first[row])} in row {other} of the same auction {auction!r}: "
-                f"an auction has one {'number of bidders' if column == 'bidders' else column}"
+                f"{_said(said[row])}, but {_said(first[row])} in row {stands[auction]} of the same auction {auction!r}"
+                f": an auction has one {'number of bidders' if column == 'bidders' else column}"
             )
             problems.append(Problem("bids", int(row), column, reason))
 
