@@ -239,7 +239,8 @@ def least_share(
     target = np.append(demand[0], demand[1:] - demand[0])
     below, above = (np.zeros(count), np.zeros(count)) if region is None else region
     every = np.tile(means, len(ratios))
-    upper = sparse.vstack([sparse.block_diag(blocks), sparse.csr_array(every), sparse.csr_array(-every)], format="csr")
+    apart = sparse.block_diag([sparse.coo_array(block) for block in blocks])
+    upper = sparse.vstack([apart, sparse.csr_array(every), sparse.csr_array(-every)], format="csr")
     limit = np.concatenate([np.zeros(sum(map(len, blocks))), target + above + 1e-12, 1e-12 - (target - below)])
     cost = np.zeros(every.shape[1])
     cost[-(count + 1)] = 1.0
