@@ -189,7 +189,7 @@ def read_rows(path: PathLike, sheet: str = "bids") -> pd.DataFrame:
         reason = f"give a file that ends in .csv, .parquet, {', '.join(EXCEL)}"
         raise BadTable([Problem(str(path), None, None, "there is no such file" if not file.is_file() else reason)])
     if kind == ".csv":
-        frame = _csv(file, sheet, problems.append, of_tender=False)
+        frame = _csv(file, "", problems.append)
     elif kind == ".parquet":
         frame = _parquet(file, sheet, problems.append)
     else:
@@ -343,7 +343,7 @@ def _folder(path: Path) -> _Book:
 
 
 def _columns(table: str) -> str:
-    return ", ".join(REQUIRED[table])
+    return ", ".join(REQUIRED.get(table, ()))
 
 
 def _decoded(data: bytes, label: str, found: Found) -> str | None:
@@ -369,19 +369,22 @@ def _parquet(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     return _numbered(frame)
 
 
-def _csv(path: Path, table: str, found: Found, *, of_tender: bool = True) -> pd.DataFrame | None:
-    """A CSV table; the quick way where nothing is unusual, else the careful one, which can say what is wrong."""
+def _csv(path: Path, table: str, found: Found) -> pd.DataFrame | None:
+    """A CSV table; the quick way where nothing is unusual, else the careful one, which can say what is wrong.
+
+    A blank `table` is one that is not of a tender.
+    """
     data = path.read_bytes()
     line = data[: data.find(b"\n", 0, LONGEST_LINE) + 1] or data[:LONGEST_LINE]
     if (data.removeprefix(b"\xef\xbb\xbf") or b" ").isspace():
-        which = f" {_columns(table)}" if of_tender else ""
-        found(Problem(path.name, None, None, f"the file is empty; its first row must name the columns{which}"))
+        reason = f"the file is empty; its first row must name the columns {_columns(table)}".rstrip()
+        found(Problem(path.name, None, None, reason))
         return None
     header = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
     # European Excel separates cells by semicolons, which inside a cell stand between lots: commas come first.
     separator = next((mark for mark in ",;\t" if mark in header), ",")
     if b'"' not in data and b"\r" not in line[:-2] and "\ufffd" not in header and header.strip(separator):
-        numeric = {name for name, default in COLUMNS[table].items() if default != TEXT} if of_tender else set()
+        numeric = {name for name, default in COLUMNS.get(table, {}).items() if default != TEXT}
         names = [name.strip() for name in header.split(separator)]
         for numbers in (numeric, set[str]()):
             frame = _quickly(data, names, separator, numbers)

@@ -285,17 +285,8 @@ class CloseSecond:
 
     def __call__(self, past: PastLots) -> Found:
         """The lots, their winners and second bidders."""
-        gaps, left_out = _gaps(past)
-        fence = _fence(gaps["gap"], -1, self.threshold, left_out)
-        rows = []
-        for gap in _each(gaps[gaps["gap"] <= fence]):
-            why = (
-                f"The second bid lay {_percent(gap.gap)} above the winning one, where the usual distances begin at "
-                f"{_percent(fence)}. Did the two know of each other?"
-            )
-            rows += [_of_lot(past, gap.lot, gap.gap, why)]
-            rows += [_of_bidder(past, gap.lot, tenderer, 0.0, why) for tenderer in (*gap.winner, *gap.second)]
-        return Found(rows, [_by_fence("lot", len(gaps), left_out, fence)])
+        asked = "Did the two know of each other?"
+        return _beyond_fence(past, -1, self.threshold, "begin", asked, ("winner", "second"))
 
 
 @dataclass(frozen=True)
@@ -599,17 +590,8 @@ class HeavyDiscount:
 
     def __call__(self, past: PastLots) -> Found:
         """The lots and their winners."""
-        gaps, left_out = _gaps(past)
-        fence = _fence(gaps["gap"], 1, self.threshold, left_out)
-        rows = []
-        for gap in _each(gaps[gaps["gap"] >= fence]):
-            why = (
-                f"The second bid lay {_percent(gap.gap)} above the winning one, where the usual distances end at "
-                f"{_percent(fence)}. A better method, a mistake, work left out, or a second bid that was not meant?"
-            )
-            rows += [_of_lot(past, gap.lot, gap.gap, why)]
-            rows += [_of_bidder(past, gap.lot, tenderer, 0.0, why) for tenderer in gap.winner]
-        return Found(rows, [_by_fence("lot", len(gaps), left_out, fence)])
+        asked = "A better method, a mistake, work left out, or a second bid that was not meant?"
+        return _beyond_fence(past, 1, self.threshold, "end", asked, ("winner",))
 
 
 # ---- what the flags share ---------------------------------------------------------------------------------
@@ -715,6 +697,23 @@ def _gaps(past: PastLots) -> tuple[pd.DataFrame, dict[str, int]]:
     gap = (other["amount"] - first["amount"]) / first["amount"]
     winner, second = first["tenderers"][at], other["tenderers"][at]
     return pd.DataFrame({"lot": at, "gap": gap[at], "winner": winner, "second": second}), left_out
+
+
+def _beyond_fence(
+    past: PastLots, side: int, threshold: float | None, word: str, asked: str, flagged: Sequence[str]
+) -> Found:
+    """The lots whose distance lies at or beyond the fence, and the bidders of them in the columns `flagged`."""
+    gaps, left_out = _gaps(past)
+    fence = _fence(gaps["gap"], side, threshold, left_out)
+    rows = []
+    for gap in _each(gaps[side * gaps["gap"] >= side * fence]):
+        why = (
+            f"The second bid lay {_percent(gap.gap)} above the winning one, where the usual distances {word} at "
+            f"{_percent(fence)}. {asked}"
+        )
+        rows += [_of_lot(past, gap.lot, gap.gap, why)]
+        rows += [_of_bidder(past, gap.lot, name, 0.0, why) for column in flagged for name in getattr(gap, column)]
+    return Found(rows, [_by_fence("lot", len(gaps), left_out, fence)])
 
 
 # ---- reading ----------------------------------------------------------------------------------------------

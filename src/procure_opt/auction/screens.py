@@ -36,6 +36,8 @@ QUANTILES, DEGREE, STEPS = 1000, 3, 10  # of an estimated distribution: points; 
 SWEEPS, CHAINS, APART = 60, 50, 5  # rounds of swaps to random order; side by side; between two orders that are kept
 SAME = 1e-12  # bids closer than that, as a share, are the same bid
 
+TESTED = ("CV", "DIFFP", "RD", "SKEW")  # what auctions are tested by unless asked otherwise
+
 
 @dataclass(frozen=True)
 class Screen:
@@ -112,21 +114,9 @@ class Screens:
         """
         return pd.Series((self.table["CV"] < cv) & (self.table["RD"] > rd), name="rule_of_thumb")
 
-    def test(
-        self,
-        only: str | Sequence[str] = ("CV", "DIFFP", "RD", "SKEW"),
-        *,
-        award: str = "first price",
-        behaviours: Sequence[str] | None = None,
-        least: int = 20,
-        draws: int = 20_000,
-        level: float = 0.05,
-        seed: int = 0,
-    ) -> ScreenTest:
-        """How far each auction is from what competition gives with as many bids: see `screen_test`."""
-        return screen_test(
-            self, only, award=award, behaviours=behaviours, least=least, draws=draws, level=level, seed=seed
-        )
+    def test(self, only: str | Sequence[str] = TESTED, **how: Any) -> ScreenTest:
+        """How far each auction is from what competition gives with as many bids: `screen_test`, with its arguments."""
+        return screen_test(self, only, **how)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +186,7 @@ def screens(bids: Table | PastBids) -> Screens:
 
 def screen_test(
     bids: Table | PastBids | Screens,
-    only: str | Sequence[str] = ("CV", "DIFFP", "RD", "SKEW"),
+    only: str | Sequence[str] = TESTED,
     *,
     award: str = "first price",
     behaviours: Sequence[str] | None = None,

@@ -91,16 +91,17 @@ def solve(rule: FirstPrice | SecondPrice, market: Market) -> Equilibrium:
     at, weights = symmetric.cells(nodes)
     mass = symmetric.spread(of, nodes, at, weights)  # of one supplier
     paid = reserve if top < end else float(worth[-1])
-    bids = _mean_above(of, nodes, at, mass, paid)
+    left, inside = of.sf(nodes), of.sf(at)
+    bids = _mean_above(of, at, left, mass * inside ** (of.n - 2), paid)
     asked = worth if second else bids
     with np.errstate(divide="ignore", invalid="ignore"):
-        exact = (of.n - 1) * of.pdf(nodes) / of.sf(nodes) * (bids - worth)
-    exact[of.sf(nodes) <= 1e-13] = np.nan
+        exact = (of.n - 1) * of.pdf(nodes) / left * (bids - worth)
+    exact[left <= 1e-13] = np.nan
     mean = interpolate.CubicHermiteSpline(nodes, bids, symmetric.slopes(nodes, bids, exact))(at)
     steep = symmetric.slopes(nodes, asked, np.full(len(nodes), np.nan) if second else exact)
     strategy = Strategy(nodes, asked, steep, ceiling=top if top < end else math.inf)
-    wins = of.n * mass * of.sf(at) ** (of.n - 1)
-    won, bidding = float(wins.sum()), 1 - float(of.sf(top)) ** of.n
+    wins = of.n * mass * inside ** (of.n - 1)
+    won, bidding = float(wins.sum()), 1 - float(left[-1]) ** of.n
     epsilon = verify.signalled(market, strategy, reserve, second=second)
     if abs(won - bidding) > WHOLE:
         raise NotConverged(f"the chances to win add up to {won:.9f}, not {bidding:.9f}", epsilon)
@@ -110,16 +111,21 @@ def solve(rule: FirstPrice | SecondPrice, market: Market) -> Equilibrium:
     return Equilibrium(rule, market, (strategy,), float(asked[0]), payment, total, (won,), epsilon, note=note)
 
 
-def _mean_above(of: Sum, nodes: Floats, at: Floats, mass: Floats, paid: float) -> Floats:
+def _mean_above(of: Sum, at: Floats, left: Floats, share: Floats, paid: float) -> Floats:
     """At each node the mean of w over the lowest rival's sum, given that it is above; `paid` where none of them bids.
 
     In each cell the lowest rival's chances add up to what the survivor function says, so that a mean is a mean.
+
+    Args:
+        of: What suppliers know.
+        at: Sums within the cells.
+        left: The survivor function at the nodes between them.
+        share: The chances of the lowest rival at `at`, up to a factor for each cell.
+        paid: At the end.
     """
-    rivals = of.n - 1
-    none = of.sf(nodes) ** rivals
-    share = mass * of.sf(at) ** (rivals - 1)
+    none = left ** (of.n - 1)
     total = share.sum(axis=1, keepdims=True)
-    share *= np.where(total > 0, (none[:-1] - none[1:])[:, None] / np.where(total > 0, total, 1.0), 0.0)
+    share = share * np.where(total > 0, (none[:-1] - none[1:])[:, None] / np.where(total > 0, total, 1.0), 0.0)
     worth = (share * of.expected_cost(at)).sum(axis=1)
     sums = np.append(np.cumsum(worth[::-1])[::-1], 0.0) + none[-1] * paid
     return np.maximum.accumulate(np.where(none > 1e-300, sums / np.maximum(none, 1e-300), paid))
