@@ -409,7 +409,8 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
 def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | None = None) -> Floats | None:
     """The linear program: utilities after each outcome at a price for each; all there are, or those near some."""
     # In units of what is at stake, so that a solver's tolerances mean the same in cents and in millions.
-    unit = max(float(case.effort.max()), abs(case.outside)) or 1.0
+    free = abs(case.lowest) if math.isfinite(case.lowest) else 0.0
+    unit = max(float(case.effort.max()), abs(case.outside)) or free or 1.0
     problem: Any = pulp.LpProblem("contract", pulp.LpMinimize)
     least, most = np.full(len(price), case.lowest), np.full(len(price), _most(case))
     if near is not None:
