@@ -39,3 +39,19 @@ def test_every_folder_of_the_examples_has_its_story() -> None:
         assert (folder / "run.py").exists()
         assert "run.py" in (folder / "README.md").read_text(encoding="utf-8")
         assert folder.name in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _rows(text: str, heading: str) -> list[dict[str, str]]:
+    """The first table below a heading."""
+    lines = [line for line in text.split(heading, 1)[1].split("\n## ", 1)[0].splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(cells[0], row)) for row in cells[2:]]
+
+
+def test_the_readme_says_of_speed_what_was_measured() -> None:
+    said = _rows((ROOT / "README.md").read_text(encoding="utf-8"), "## Speed\n")
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    measured = {row["instance"]: row for row in _rows(results, "## Awarding\n")}
+    assert len(said) >= 5
+    for row in said:
+        assert row == {name: measured[row["instance"]][name] for name in row}
