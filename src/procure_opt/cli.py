@@ -18,7 +18,7 @@ from procure_opt.infeasible import Infeasible
 from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
 from procure_opt.printing import err, out, show_table, shown
-from procure_opt.tables import JSON, read_policy, read_tender, write_csv
+from procure_opt.tables import read_policy, read_tender, write_csv
 
 if TYPE_CHECKING:
     from procure_opt.auction.compare import Comparison
@@ -154,16 +154,11 @@ def screen_command(
     folder: Annotated[Path | None, typer.Option("--out", help="Folder for all tables as CSV.")] = None,
 ) -> None:
     """Screens of past bids for collusion and for tenders that were no contest: questions to look into, no verdicts."""
-    from procure_opt.auction.report_past import show_flags, show_screens
+    from procure_opt.auction.report_past import show_screens
 
     if not 0 < level < 1 or top < 1:
         raise ValueError("--level is a share between 0 and 1, such as 0.05, and --top at least 1")
-    if source.suffix.lower() in JSON:
-        tables = show_flags(source, top)
-    else:
-        from procure_opt.auction.past_file import read_past
-
-        tables = show_screens(read_past(source), _columns(given) or (), level, top, seed)
+    tables = show_screens(source, _columns(given) or (), level, top, seed)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in tables.items():

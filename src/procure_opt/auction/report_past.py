@@ -14,10 +14,12 @@ from procure_opt.auction.independence import independence
 from procure_opt.auction.missing import missing_mass
 from procure_opt.auction.network import suspicious_groups
 from procure_opt.auction.past import PastBids
+from procure_opt.auction.past_file import read_past
 from procure_opt.auction.reserve_curve import reserve_curve
 from procure_opt.auction.screens import screens, turns
 from procure_opt.cells import BadTable
 from procure_opt.printing import say, show_table
+from procure_opt.tables import JSON
 
 
 def show_past(past: PastBids) -> None:
@@ -62,12 +64,22 @@ def show_estimate(found: CostEstimate, bidders: int, outside: float | None, at: 
 
 
 def show_screens(
-    past: PastBids, given: list[str] | tuple[str, ...], level: float, top: int, seed: int
+    source: Path, given: list[str] | tuple[str, ...], level: float, top: int, seed: int
 ) -> dict[str, pd.DataFrame]:
     """Print what stands out against competition, as questions; all tables, by name.
 
-    Where there are too few bids for one look, the others are taken.
+    Where there are too few bids for one look, the others are taken. Red flags read more of OCDS documents than bids,
+    and are looked for in those without any.
     """
+    documents = source.suffix.lower() in JSON
+    try:
+        past = read_past(source)
+    except BadTable as why:
+        if not documents:
+            raise
+        flagged = show_flags(source, top)
+        say(f"Bids are not screened: {why}")
+        return flagged
     show_past(past)
     say("What stands out is a question to look into, and no finding: each may have an innocent reason.")
     tables: dict[str, pd.DataFrame] = {}
@@ -85,7 +97,7 @@ def show_screens(
             raise
         except ValueError as why:
             say(f"Not looked at, {name}: {why}")
-    return tables | show_flags(past, top)
+    return tables | show_flags(source if documents else past, top)
 
 
 def _auctions(past: PastBids, level: float, top: int, seed: int) -> dict[str, pd.DataFrame]:
