@@ -90,11 +90,12 @@ MAY = {
     "auction.incumbency": "cells auction.symmetric auction.past auction.revealed auction.clustered",
     "auction.classes": "cells auction.kernels auction.past auction.revealed",
     "auction.heterogeneity": "cells auction.kernels auction.past auction.smooth",
+    "auction.weibull": "cells auction.past auction.heterogeneity",
     "auction.common_cost": "cells auction.past",
     "auction.fair_price": "auction.distributions",
     "auction.reserve_curve": "auction.fair_price",
     "auction.estimate": "cells auction.distributions auction.past auction.kernels auction.quantiles auction.smooth"
-    " auction.homogenise auction.revealed auction.bid_preparation auction.classes auction.heterogeneity"
+    " auction.homogenise auction.revealed auction.bid_preparation auction.classes auction.heterogeneity auction.weibull"
     " auction.common_cost auction.fair_price",
     "auction.cartels": "auction.market auction.rules auction.equilibrium",
     "auction.independence": "cells auction.past auction.multiple",
@@ -105,14 +106,19 @@ MAY = {
     "auction.tailored": "cells tender offers scoring reversals auction.past",
     "auction.report_past": "cells printing tables auction.past auction.past_file auction.estimate"
     " auction.reserve_curve auction.screens auction.independence auction.missing auction.network auction.flags",
-    "governance.monitoring": "",
-    "governance.boundary": "cells auction.distributions auction.symmetric governance.monitoring",
-    "governance.contracts": "auction.distributions auction.symmetric governance.boundary governance.monitoring",
-    "governance.moral_hazard": "solvers governance.monitoring",
-    "governance.demand": "cells",
-    "governance.lock_in": "auction.distributions auction.symmetric",
-    "governance.performance": "cells",
-    "governance.risks": "award check auction.flags auction.screens governance.boundary governance.lock_in"
+    "governance.arguments": "",
+    "governance.lowest_costs": "auction.distributions auction.symmetric governance.arguments",
+    "governance.monitoring": "governance.arguments",
+    "governance.boundary": "auction.distributions governance.arguments governance.lowest_costs",
+    "governance.invitations": "auction.symmetric governance.arguments governance.lowest_costs",
+    "governance.checklist": "cells",
+    "governance.contracts": "auction.distributions auction.symmetric governance.arguments governance.lowest_costs",
+    "governance.utility": "governance.arguments",
+    "governance.moral_hazard": "solvers governance.arguments governance.utility",
+    "governance.demand": "cells governance.arguments",
+    "governance.lock_in": "auction.distributions auction.symmetric governance.arguments governance.lowest_costs",
+    "governance.performance": "cells governance.arguments",
+    "governance.risks": "award check auction.flags auction.screens governance.checklist governance.lock_in"
     " governance.performance",
     "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past",

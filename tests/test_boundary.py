@@ -23,7 +23,8 @@ from procure_opt.governance import (
     reservation_price,
     search_order,
 )
-from procure_opt.governance.boundary import TESTS, lowest_costs
+from procure_opt.governance.checklist import TESTS
+from procure_opt.governance.lowest_costs import lowest_costs
 from test_contracts import called
 from test_known import Row, each_row
 

@@ -13,7 +13,7 @@ from scipy import stats
 import procure_opt as po
 from procure_opt.auction.flags import red_flags
 from procure_opt.auction.screens import screens
-from procure_opt.governance.boundary import outsourcing_checklist
+from procure_opt.governance.checklist import outsourcing_checklist
 from procure_opt.governance.lock_in import RepeatedTender, chain
 from procure_opt.governance.performance import Indicator, performance
 from procure_opt.governance.risks import COLUMNS, LEVELS, public_value, risk_register

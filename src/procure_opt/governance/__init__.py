@@ -1,18 +1,7 @@
 """Governing the contract: make or buy, incentives and monitoring, demand, performance, lock-in, and its risks."""
 
-from procure_opt.governance.boundary import (
-    Checklist,
-    Invitations,
-    MakeOrBuy,
-    QualityShading,
-    SearchOrder,
-    invitations,
-    make_or_buy,
-    outsourcing_checklist,
-    quality_shading,
-    reservation_price,
-    search_order,
-)
+from procure_opt.governance.boundary import MakeOrBuy, QualityShading, make_or_buy, quality_shading
+from procure_opt.governance.checklist import Checklist, outsourcing_checklist
 from procure_opt.governance.contracts import (
     CostShare,
     FixedOrCostPlus,
@@ -34,6 +23,13 @@ from procure_opt.governance.demand import (
     security,
     windows,
 )
+from procure_opt.governance.invitations import (
+    Invitations,
+    SearchOrder,
+    invitations,
+    reservation_price,
+    search_order,
+)
 from procure_opt.governance.lock_in import (
     Contest,
     LockIn,
@@ -54,7 +50,7 @@ from procure_opt.governance.monitoring import (
     renewal,
     thoroughness,
 )
-from procure_opt.governance.moral_hazard import Exponential, IncentiveContract, Neutral, Power, incentive_contract
+from procure_opt.governance.moral_hazard import IncentiveContract, incentive_contract
 from procure_opt.governance.performance import (
     Agreement,
     Indicator,
@@ -66,6 +62,7 @@ from procure_opt.governance.performance import (
     reliability,
 )
 from procure_opt.governance.risks import PublicValue, public_value, risk_register
+from procure_opt.governance.utility import Exponential, Neutral, Power
 
 __all__ = [
     "Agreement",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from scipy import optimize
 
 from procure_opt.auction.distributions import Distribution
 from procure_opt.auction.symmetric import cells, masses
-from procure_opt.governance.boundary import costs_of, lowest_costs
-from procure_opt.governance.monitoring import above_zero, not_negative
+from procure_opt.governance.arguments import above_zero, not_negative, number, whole
+from procure_opt.governance.lowest_costs import costs_of, lowest_costs
 
 Floats = NDArray[np.float64]
 
 PIECES = 400  # of an integral over types
+MOST_TASKS = 6  # with a least effort: each may be free, just at it, or held there
 
 
 # ---- pay by measured work ---------------------------------------------------------------------------------
@@ -31,11 +33,12 @@ class LinearContract:
 
     Attributes:
         rates: b, paid for each unit that is measured; 0 for tasks that are not.
-        effort: t, of each task, counted from what is done without any incentive; a negative one is neglect.
+        effort: t, of each task, counted from what is done without any incentive; a negative one is neglect, down to
+            `least_effort`.
         fixed: What is paid besides, so that the supplier has just its outside option.
         expected_pay: fixed + b't.
         surplus: p't − ½ t'Ct − ½ r b'Σb, what there is to share.
-        first_best: ½ p'C⁻¹p, the surplus if effort could be seen.
+        first_best: The surplus if effort could be seen, ½ p'C⁻¹p where no least effort binds.
     """
 
     rates: Floats
@@ -54,6 +57,7 @@ def linear_contract(
     *,
     unmeasured: Sequence[int] = (),
     outside: float = 0.0,
+    least_effort: ArrayLike | None = None,
 ) -> LinearContract:
     """The rates to pay where a supplier has several tasks and some are hard to measure.
 
@@ -65,17 +69,25 @@ def linear_contract(
     Where effort on one task makes another dearer (C₁₂ > 0), a rate on what is measured draws effort from what is not:
     the better the substitute, the flatter the pay.
 
+    Effort is counted from what a supplier does of itself, so that it may be negative: that is neglect. How far neglect
+    can go, `least_effort` says. A supplier that has come to the end of it on some tasks answers b on the others alone,
+    C_FF t_F = b_F − C_FS t_S, and there b_S ≤ (Ct)_S is as good as no rate: strong pay for what is measured then draws
+    nothing more from the rest. Which tasks these are is found by trying all ways.
+
     Args:
-        value: p, of a unit of each task to the buyer, shape (tasks,).
-        effort_cost: C, symmetric and positive definite, shape (tasks, tasks); a number for one task.
+        value: p, of a unit of each task to the buyer, in money, shape (tasks,).
+        effort_cost: C, money for a squared unit, symmetric and positive definite, shape (tasks, tasks); a number for one
+            task.
         noise: Σ, symmetric and positive semidefinite, of the same shape (rows of tasks that are not measured do not
             count), or its diagonal.
-        risk_aversion: r, at least 0.
+        risk_aversion: r, at least 0, in one over money.
         unmeasured: Positions of tasks that are not measured.
         outside: What the supplier has elsewhere.
+        least_effort: The least effort on each task, one number for all or one for each (0: what it does of itself it
+            does in any case); None for no least. With it at most six tasks.
 
     Raises:
-        ValueError: shapes that do not fit, C or Σ that are no such matrices.
+        ValueError: shapes that do not fit, C or Σ that are no such matrices, too many tasks.
 
     References: Holmström and Milgrom (1991), Journal of Law, Economics, and Organization 7.
 
@@ -85,12 +97,16 @@ def linear_contract(
     >>> alone = linear_contract([1, 1], [[1, 0.5], [0.5, 1]], [0.5, 2], 2, unmeasured=[1])
     >>> alone.rates.round(6).tolist(), alone.effort.round(6).tolist()
     ([0.285714, 0.0], [0.380952, -0.190476])
+    >>> kept = linear_contract([1, 1], [[1, 0.5], [0.5, 1]], [0.5, 2], 2, unmeasured=[1], least_effort=0)
+    >>> kept.rates.round(6).tolist(), kept.effort.round(6).tolist()
+    ([0.5, 0.0], [0.5, 0.0])
     """
-    p = np.atleast_1d(np.asarray(value, dtype=float))
+    p = _numbers("value", value)
+    if p.ndim != 1 or not len(p):
+        raise ValueError(f"value has the shape {p.shape}; it must be one number for each task, at least one")
     cost, spread = _matrix("effort_cost", effort_cost, len(p)), _matrix("noise", noise, len(p))
     not_negative(risk_aversion=risk_aversion)
-    if not (np.isfinite(p).all() and math.isfinite(outside)):
-        raise ValueError("value and outside must be numbers")
+    number("outside", outside)
     if np.linalg.eigvalsh(cost)[0] <= 1e-12 * np.abs(cost).max():
         raise ValueError(
             "effort_cost is not positive definite: some mixture of tasks costs nothing, or tasks are perfect "
@@ -102,10 +118,23 @@ def linear_contract(
     m = np.setdiff1d(np.arange(len(p)), np.asarray(unmeasured, dtype=int))
     if len(m) and np.linalg.eigvalsh(spread[np.ix_(m, m)])[0] < -1e-12 * np.abs(spread).max():
         raise ValueError("noise is not positive semidefinite: it is no matrix of variances")
-    response = np.linalg.inv(cost)
-    b = np.zeros(len(p))
-    b[m] = np.linalg.solve((response + risk_aversion * spread)[np.ix_(m, m)], (response @ p)[m])
-    t = response @ b
+    if least_effort is None:
+        response = np.linalg.inv(cost)
+        b = np.zeros(len(p))
+        b[m] = np.linalg.solve((response + risk_aversion * spread)[np.ix_(m, m)], (response @ p)[m])
+        t, best = response @ b, 0.5 * float(p @ response @ p)
+    else:
+        least = _numbers("least_effort", least_effort)
+        if least.shape not in ((), (1,), p.shape) or len(p) > MOST_TASKS:
+            raise ValueError(
+                f"least_effort has the shape {least.shape} for {len(p)} tasks; it must be one number, or one for each of "
+                f"at most {MOST_TASKS} tasks"
+            )
+        least = np.broadcast_to(least, p.shape)
+        b, t = _held(p, cost, risk_aversion * spread, m, least)
+        # What can be seen is as good as measured without noise.
+        _, seen = _held(p, cost, 0 * spread, np.arange(len(p)), least)
+        best = float(p @ seen - seen @ cost @ seen / 2)
     borne = 0.5 * float(t @ cost @ t) + 0.5 * risk_aversion * float(b @ spread @ b)
     return LinearContract(
         rates=b,
@@ -113,20 +142,56 @@ def linear_contract(
         fixed=outside + borne - float(b @ t),
         expected_pay=outside + borne,
         surplus=float(p @ t) - borne,
-        first_best=0.5 * float(p @ response @ p),
+        first_best=best,
     )
+
+
+def _held(p: Floats, cost: Floats, risk: Floats, measured: NDArray[np.intp], least: Floats) -> tuple[Floats, Floats]:
+    """The best rates and efforts where no effort is below its least: each task free (b = Ct), at its least where it
+    would just go (the same, and t = least), or held there (t = least, b below Ct). Of all ways the best that holds."""
+    n, one = len(p), np.eye(len(p))
+    known = np.isin(np.arange(n), measured)
+    goal = np.block([[cost, np.zeros((n, n))], [np.zeros((n, n)), np.where(np.outer(known, known), risk, 0.0)]])
+    answers, at_least = np.hstack([cost, -one]), np.hstack([one, 0 * one])  # Ct − b, and t
+    unpaid = np.hstack([0 * one, one])[~known]
+    best: tuple[float, Floats, Floats] | None = None
+    for way in itertools.product(("free", "just", "held"), repeat=n):
+        free, held = (np.array([each == name for each in way]) for name in ("free", "held"))
+        rows = np.vstack([answers[~held], at_least[~free], unpaid])
+        sides = np.concatenate([np.zeros(int((~held).sum())), least[~free], np.zeros(len(unpaid))])
+        matrix = np.block([[goal, rows.T], [rows, np.zeros((len(rows), len(rows)))]])
+        x = np.linalg.lstsq(matrix, np.concatenate([p, np.zeros(n), sides]), rcond=None)[0][: 2 * n]
+        t, b, room = x[:n], x[n:], 1e-9 * max(1.0, float(np.abs(x).max()))
+        holds = np.abs(rows @ x - sides).max() < room and (t > least - room).all() and (answers @ x > -room)[held].all()
+        worth = float(p @ t - x @ goal @ x / 2)
+        if holds and (best is None or worth > best[0] + 1e-12 * abs(best[0])):
+            best = worth, np.where(known, b, 0.0), np.maximum(t, least)
+    if best is None:
+        raise RuntimeError("no way of holding efforts at their least was found to hold")
+    return best[1], best[2]
+
+
+def _numbers(name: str, values: ArrayLike) -> Floats:
+    """An array of finite numbers."""
+    try:
+        given = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {values!r}; it must be numbers") from None
+    if not np.isfinite(given).all():
+        raise ValueError(f"{name} is {given.tolist()}; every one must be a number")
+    return np.atleast_1d(given) if name == "value" else given
 
 
 def _matrix(name: str, values: ArrayLike, tasks: int) -> Floats:
     """A symmetric matrix, from a matrix or its diagonal."""
-    given = np.atleast_1d(np.asarray(values, dtype=float))
+    given = np.atleast_1d(_numbers(name, values))
     matrix = np.diag(given) if given.ndim == 1 else given
     if matrix.shape != (tasks, tasks):
         raise ValueError(
             f"{name} has the shape {given.shape}; value has {tasks} tasks, so it must be ({tasks}, {tasks})"
         )
-    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0):
-        raise ValueError(f"{name} must be a symmetric matrix of numbers")
+    if not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0):
+        raise ValueError(f"{name} must be a symmetric matrix")
     return matrix
 
 
@@ -188,13 +253,13 @@ def cost_share(costs: Any, bidders: int, *, effort_cost: float, risk: float = 0.
     (0.75, -0.03125, 0.5)
     """
     distribution = costs_of(costs)
-    if bidders < 2 or int(bidders) != bidders:
-        raise ValueError(f"bidders is {bidders!r}; it must be a whole number of at least 2, or nobody sets the price")
+    n = whole("bidders", bidders, 2)  # one alone has nobody to set the price
     not_negative(risk=risk)
     above_zero(effort_cost=effort_cost)
-    if not 0 < least <= 1:
-        raise ValueError(f"least is {least:g}; it must be a share above 0")
-    first, second = lowest_costs(distribution, int(bidders))
+    number("least", least, 0, 1, above=True)
+    first, second = lowest_costs(distribution, n)
+    if not math.isfinite(second):
+        raise ValueError(f"with {n} bidders no price can be expected: costs have no upper end; truncate the distribution")
     gap = second - first
 
     def payment(s: float) -> float:
@@ -277,12 +342,11 @@ def regulation_menu(
     distribution = costs_of(types)
     not_negative(cost_of_funds=cost_of_funds)
     above_zero(effort_cost=effort_cost)
-    if bidders < 1 or int(bidders) != bidders:
-        raise ValueError(f"bidders is {bidders!r}; it must be a whole number of at least 1")
+    bidders = whole("bidders", bidders)
     low, high = (float(end) for end in distribution.support())
     if math.isinf(high):
         raise ValueError("types have no highest value; truncate the distribution, as stats.truncnorm does")
-    told = np.linspace(low, high, 11) if at is None else np.sort(np.asarray(at, dtype=float))
+    told = np.linspace(low, high, 11) if at is None else np.sort(np.atleast_1d(np.asarray(at, dtype=float)))
     if not ((told >= low) & (told <= high)).all():
         raise ValueError(f"at names types outside of {low:g} to {high:g}")
     nodes = np.union1d(np.linspace(low, high, PIECES + 1), told)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from procure_opt.governance.arguments import above_zero, not_negative, number
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -125,6 +127,8 @@ def bond(gain: float, cost: float, rate: float, *, most: float = math.inf) -> Bo
     """
     above_zero(gain=gain, rate=rate)
     not_negative(cost=cost)
+    if most != math.inf:
+        number("most", most)
     if not most >= gain:
         raise ValueError(f"a bond of at most {most:g} deters nobody who gains {gain:g} by shirking")
     amount = min(max(math.sqrt(cost * gain / rate), gain), most)
@@ -211,25 +215,9 @@ def renewal(gain: float, discount: float, detection: float, *, renewed: float = 
     (2.22222222, 22.222222)
     """
     above_zero(gain=gain)
-    if not 0 < discount < 1:
-        raise ValueError(f"discount is {discount:g}; it must lie between 0 and 1, such as 0.95 for a year")
+    number("discount", discount, 0, 1, above=True, below=True)
     for name, value in (("detection", detection), ("renewed", renewed)):
-        if not 0 < value <= 1:
-            raise ValueError(f"{name} is {value:g}; it must be a probability above 0")
+        number(name, value, 0, 1, above=True)
     kept = discount * renewed
     rent = gain * (1 - kept) / (kept * detection)
     return Renewal(rent, rent / (1 - kept))
-
-
-def above_zero(**values: float) -> None:
-    """Every number is above 0, or an error that names it."""
-    for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} is {value:g}; it must be a number above 0")
-
-
-def not_negative(**values: float) -> None:
-    """Every number is at least 0, or an error that names it."""
-    for name, value in values.items():
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} is {value:g}; it must be a number of at least 0")

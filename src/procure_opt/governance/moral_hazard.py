@@ -12,16 +12,17 @@ All three are linear in the utilities v_j = u(w_j) (Grossman and Hart 1983), so 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pulp
 from numpy.typing import ArrayLike, NDArray
 
-from procure_opt.governance.monitoring import not_negative
+from procure_opt.governance.arguments import not_negative, number
+from procure_opt.governance.utility import Neutral, Utility
 from procure_opt.solvers import Limits, pulp_solver
 
 Floats = NDArray[np.float64]
@@ -29,136 +30,6 @@ Floats = NDArray[np.float64]
 STEPS = 200  # of the interior-point method; some thirty are usual
 CLOSE = 1e-6  # the share of the expected payment within which it is the least
 HOLDS = 1e-6  # by how much, as a share of what is at stake, a constraint of a contract may fail
-
-
-class Utility(Protocol):
-    """What a payment is worth to the supplier: increasing and concave."""
-
-    def __call__(self, wage: Any) -> Any:
-        """u(w)."""
-
-    def inverse(self, utility: Any) -> Any:
-        """The payment that is worth so much."""
-
-    def slope(self, utility: Any) -> Any:
-        """What one more unit of utility costs there, d w / d u."""
-
-    def bend(self, utility: Any) -> Any:
-        """How fast that rises, d² w / d u²."""
-
-    @property
-    def least(self) -> float:
-        """The lowest payment that has a utility."""
-
-    @property
-    def most(self) -> float:
-        """What no payment is worth."""
-
-
-@dataclass(frozen=True)
-class Neutral:
-    """u(w) = w: no fear of risk.
-
-    >>> Neutral()(3.0)
-    3.0
-    """
-
-    least = -math.inf
-    most = math.inf
-
-    def __call__(self, wage: Any) -> Any:
-        """u(w)."""
-        return wage
-
-    def inverse(self, utility: Any) -> Any:
-        """The payment that is worth so much."""
-        return utility
-
-    def slope(self, utility: Any) -> Any:
-        """What one more unit of utility costs there."""
-        return np.ones_like(utility)
-
-    def bend(self, utility: Any) -> Any:
-        """How fast that rises."""
-        return np.zeros_like(utility)
-
-
-@dataclass(frozen=True)
-class Power:
-    """u(w) = (wealth + w)^exponent.
-
-    >>> Power(0.5)(9.0), Power(0.5).inverse(3.0)
-    (3.0, 9.0)
-    """
-
-    exponent: float = 0.5
-    wealth: float = 0.0
-
-    most = math.inf
-
-    def __post_init__(self) -> None:
-        if not 0 < self.exponent < 1:
-            raise ValueError(f"Power: exponent is {self.exponent:g}; it must lie between 0 and 1 (1 is Neutral())")
-        not_negative(**{"Power: wealth": self.wealth})
-
-    @property
-    def least(self) -> float:
-        """The lowest payment that has a utility."""
-        return -self.wealth
-
-    def __call__(self, wage: Any) -> Any:
-        """u(w)."""
-        return (self.wealth + wage) ** self.exponent
-
-    def inverse(self, utility: Any) -> Any:
-        """The payment that is worth so much."""
-        return utility ** (1 / self.exponent) - self.wealth
-
-    def slope(self, utility: Any) -> Any:
-        """What one more unit of utility costs there."""
-        return utility ** (1 / self.exponent - 1) / self.exponent
-
-    def bend(self, utility: Any) -> Any:
-        """How fast that rises."""
-        return (1 / self.exponent - 1) / self.exponent * utility ** (1 / self.exponent - 2)
-
-
-@dataclass(frozen=True)
-class Exponential:
-    """u(w) = (1 − exp(−aversion · w)) / aversion: worth w where w is small, and never 1 / aversion.
-
-    >>> round(float(Exponential(0.5)(1.0)), 6)
-    0.786939
-    """
-
-    aversion: float
-
-    least = -math.inf
-
-    def __post_init__(self) -> None:
-        if not self.aversion > 0:
-            raise ValueError(f"Exponential: aversion is {self.aversion:g}; it must be above 0 (0 is Neutral())")
-
-    @property
-    def most(self) -> float:
-        """What no payment is worth."""
-        return 1 / self.aversion
-
-    def __call__(self, wage: Any) -> Any:
-        """u(w)."""
-        return -np.expm1(-self.aversion * wage) / self.aversion
-
-    def inverse(self, utility: Any) -> Any:
-        """The payment that is worth so much."""
-        return -np.log1p(-self.aversion * utility) / self.aversion
-
-    def slope(self, utility: Any) -> Any:
-        """What one more unit of utility costs there."""
-        return 1 / (1 - self.aversion * utility)
-
-    def bend(self, utility: Any) -> Any:
-        """How fast that rises."""
-        return self.aversion / (1 - self.aversion * utility) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,14 +71,16 @@ def incentive_contract(
 ) -> IncentiveContract:
     """The cheapest contract for an action that the buyer cannot see: for the best of all actions, or for the one named.
 
-    Risk-neutral suppliers: a linear program in the wages. Risk-averse ones: the program of Grossman and Hart in
+    Risk-neutral suppliers: a linear program in the wages over −bond, and of its rent the bond takes as much as there is:
+    rent = max(0, rent without a bond − bond). Risk-averse ones: the program of Grossman and Hart in
     utilities, to a millionth of the expected payment, which a linear program confirms; or, with `wages`, the linear
     program of Prescott and Townsend, which draws a wage of that grid after each outcome and so needs no concavity.
 
     Args:
         probabilities: P, of each outcome (columns) after each action (rows), shape (actions, outcomes); a DataFrame
             gives them names.
-        effort_cost: g, of each action, in utility (which is money without risk aversion), at least 0.
+        effort_cost: g, of each action, in utility (which is money without risk aversion), at least 0; named as the
+            rows are, or in their order.
         value: What each outcome is worth to the buyer, in money; needed unless an action is named.
         action: The one to implement, by name (by position where there are none); None takes that of the highest net.
         outside: What the supplier has elsewhere, in utility.
@@ -217,8 +90,8 @@ def incentive_contract(
         solver: Any solver PuLP knows, by name.
 
     Raises:
-        ValueError: probabilities that do not sum to 1, negative costs, an action that no payments can implement (with
-            the mixture of other actions that looks the same and costs the supplier less).
+        ValueError: probabilities that do not sum to 1, negative costs, names that do not fit, an action that no
+            payments can implement (with the mixture of other actions that looks the same and costs the supplier less).
 
     References: Grossman and Hart (1983), Econometrica 51; Innes (1990), Journal of Economic Theory 52; Prescott and
     Townsend (1984), Econometrica 52.
@@ -229,6 +102,7 @@ def incentive_contract(
     (2, [0.0, 0.0, 7.5], 2.0, 9.5)
     >>> incentive_contract(odds, [0, 1, 2.5], action=2, bond=1).wages.round(6).tolist()
     [-1.0, -1.0, 6.5]
+    >>> from procure_opt.governance import Power
     >>> incentive_contract(odds, [0, 0.4, 1], action=2, outside=3, utility=Power()).wages.round(6).tolist()
     [1.0, 13.444444, 21.777778]
     """
@@ -289,34 +163,40 @@ class _Paid(NamedTuple):
 
 def _read(probabilities: Any, effort_cost: Any, outside: float, bond: float, utility: Utility) -> _Case:
     table = probabilities if isinstance(probabilities, pd.DataFrame) else pd.DataFrame(np.atleast_2d(probabilities))
+    if not table.size:
+        raise ValueError(f"probabilities has the shape {table.shape}; give one row for each action, at least one")
     if not (table.index.is_unique and table.columns.is_unique):
         raise ValueError("probabilities names an action or an outcome twice")
-    odds, effort = table.to_numpy(dtype=float), _row("effort_cost", effort_cost, table.index, "action")
+    effort = _row("effort_cost", effort_cost, table.index, "action")
+    odds = np.array([_row(f"the probabilities of action {name!r}", row.to_numpy(), table.columns, "outcome")
+                     for name, row in table.iterrows()])  # fmt: skip
     for name, row in zip(table.index, odds):
-        if not (np.isfinite(row).all() and (row >= 0).all()):
+        if not (row >= 0).all():
             raise ValueError(f"the probabilities of action {name!r} are {row.tolist()}; each must be from 0 to 1")
         if abs(row.sum() - 1) > 1e-9:
             raise ValueError(f"the probabilities of action {name!r} sum to {row.sum():.10g}; they must sum to 1")
     for name, cost in zip(table.index, effort):
         not_negative(**{f"effort_cost of action {name!r}": float(cost)})
-    if not math.isfinite(outside):
-        raise ValueError(f"outside is {outside!r}; it must be a number")
-    if not bond >= 0:
-        raise ValueError(f"bond is {bond!r}; it must be at least 0 (math.inf: no limited liability)")
+    number("outside", outside)
+    if bond != math.inf:  # no limited liability
+        not_negative(bond=bond)
     return _Case(odds, effort, float(outside), max(0.0 - bond, utility.least), utility, table.index, table.columns)
 
 
 def _row(what: str, values: Any, names: pd.Index, of: str) -> Floats:
     """One number for each name, in its order where the numbers are named too."""
+    if isinstance(values, Mapping):
+        values = pd.Series(values)
     if isinstance(values, pd.Series):
+        if not values.index.is_unique or set(values.index) != set(names):
+            odd = [name for name in [*values.index, *names] if (name in values.index) != (name in names)]
+            told = f"{odd[0]!r} stands in one of them only" if odd else "a name stands there twice"
+            raise ValueError(f"{what} must name each {of} of the probabilities once: {told}")
         values = values.reindex(names)
-    row = np.asarray(values, dtype=float)
+    row = np.asarray(values)
     if row.shape != (len(names),):
         raise ValueError(f"{what} has the shape {row.shape}; it must be one number for each {of}, ({len(names)},)")
-    for name, number in zip(names, row):
-        if not math.isfinite(number):
-            raise ValueError(f"{what} of {of} {name!r} is {number}; it must be a number")
-    return row
+    return np.array([number(f"{what}, {of} {name!r},", given) for name, given in zip(names, row)])
 
 
 def _worth(case: _Case, value: Any, action: Any) -> Floats:
@@ -389,10 +269,11 @@ def _confirm(case: _Case, a: int, utilities: Floats) -> None:
 
 def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
     """The utilities after each outcome that cost the buyer least, or None where none will do."""
+    if isinstance(case.utility, Neutral):
+        return _neutral(case, a, solver)
     odds, cost = case.odds[a], case.utility.inverse
-    vertex = _cheapest(case, a, odds, solver)
-    if vertex is None or isinstance(case.utility, Neutral):
-        return vertex
+    if _cheapest(case, a, odds, solver) is None:
+        return None
     low, most = case.lowest, _most(case)
     needed = case.outside + case.effort[a]
     inside = needed if needed < most else (max(low, 0.0) + most) / 2
@@ -406,11 +287,24 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
     raise RuntimeError(f"the least payment for action {case.actions[a]!r} was not found to {CLOSE:g} of it")
 
 
+def _neutral(case: _Case, a: int, solver: Any) -> Floats | None:
+    """The cheapest wages from 0 on, less the same amount after each outcome: all the rent, or all the bond.
+
+    What is taken off every wage changes no choice, so that the bond, however large, needs to stand in no program.
+    """
+    wages = _cheapest(case._replace(floor=0.0, outside=-math.inf), a, case.odds[a], solver)
+    if wages is None:
+        return None
+    rent = float(case.odds[a] @ wages - case.effort[a]) - case.outside
+    return wages - min(rent, -case.floor)
+
+
 def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | None = None) -> Floats | None:
     """The linear program: utilities after each outcome at a price for each; all there are, or those near some."""
     # In units of what is at stake, so that a solver's tolerances mean the same in cents and in millions.
     free = abs(case.lowest) if math.isfinite(case.lowest) else 0.0
-    unit = max(float(case.effort.max()), abs(case.outside)) or free or 1.0
+    asked = abs(case.outside) if math.isfinite(case.outside) else 0.0
+    unit = max(float(case.effort.max()), asked) or free or 1.0
     problem: Any = pulp.LpProblem("contract", pulp.LpMinimize)
     least, most = np.full(len(price), case.lowest), np.full(len(price), _most(case))
     if near is not None:
@@ -424,7 +318,8 @@ def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | No
     effort = (case.effort / unit).tolist()
     earns = [pulp.lpDot(odds, felt) - cost for odds, cost in zip(case.odds.tolist(), effort)]
     problem.setObjective(pulp.lpDot(price.tolist(), felt))
-    problem.addConstraint(earns[a] >= case.outside / unit, "takes_part")
+    if math.isfinite(case.outside):
+        problem.addConstraint(earns[a] >= case.outside / unit, "takes_part")
     for h in range(len(earns)):
         if h != a:
             problem.addConstraint(earns[a] >= earns[h], f"rather_than_{h}")
@@ -540,7 +435,7 @@ def _why_not(case: _Case, a: int, solver: Any) -> str:
         if mixed @ case.effort[others] < case.effort[a]:
             told = " and ".join(f"{case.actions[h]!r} ({x:.0%})" for h, x in zip(others, mixed) if x > 1e-9)
             return (
-                f"{name}: {told} gives the same outcomes as often and costs the supplier "
+                f"{name}: {told} gives the same outcomes as often (to 1e-7) and costs the supplier "
                 f"{mixed @ case.effort[others]:.6g}, not {case.effort[a]:.6g}"
             )
     return f"{name}: it needs more utility than payments can give ({case.utility!r} stays below {case.utility.most:g})"
@@ -556,6 +451,3 @@ def _solved(problem: Any, solver: Any) -> bool:
 def _values(variables: list[Any]) -> Floats:
     """Their values; one that no row and no cost names has none, and is then as good at 0."""
     return np.array([0.0 if each.varValue is None else each.varValue for each in variables])
-
-
-UTILITIES: tuple[type, ...] = (Neutral, Power, Exponential)

@@ -18,7 +18,7 @@ from procure_opt.auction.flags import RedFlags
 from procure_opt.auction.screens import ScreenTest
 from procure_opt.award import Award
 from procure_opt.check import Violation
-from procure_opt.governance.boundary import Checklist
+from procure_opt.governance.checklist import Checklist
 from procure_opt.governance.lock_in import LockIn
 from procure_opt.governance.performance import Performance, reliability
 
