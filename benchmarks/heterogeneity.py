@@ -20,8 +20,9 @@ from scipy import integrate, stats
 from procure_opt.auction import FirstPrice, Market, equilibrium
 from procure_opt.auction.common_cost import common_cost_test
 from procure_opt.auction.distributions import Affine
-from procure_opt.auction.heterogeneity import compare_fits, deconvolve, fit_weibull, private_share, weibull_bid
+from procure_opt.auction.heterogeneity import deconvolve, private_share
 from procure_opt.auction.kernels import boundary
+from procure_opt.auction.weibull import compare_fits, fit_weibull, weibull_bid
 from results import brief, in_turn, machine, options, table, write
 
 Drawn = Callable[[int, Any, np.random.Generator], tuple[Any, Any]]

@@ -18,15 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import integrate, special, stats
 
-from procure_opt.auction.heterogeneity import (
-    PrivateShare,
-    WeibullFit,
-    compare_fits,
-    deconvolve,
-    fit_weibull,
-    private_share,
-    weibull_bid,
-)
+from procure_opt.auction.heterogeneity import PrivateShare, deconvolve, private_share
+from procure_opt.auction.weibull import WeibullFit, compare_fits, fit_weibull, weibull_bid
 from procure_opt.cells import BadTable
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from procure_opt.auction.equilibrium import equilibrium
 from procure_opt.auction.estimate import CostEstimate, estimate_costs
 from procure_opt.auction.fair_price import FairPrice, fair_price
 from procure_opt.auction.flags import RedFlags, red_flags
-from procure_opt.auction.heterogeneity import compare_fits, deconvolve, fit_weibull, private_share
+from procure_opt.auction.heterogeneity import deconvolve, private_share
 from procure_opt.auction.incumbency import incumbency
 from procure_opt.auction.independence import exchangeability, independence
 from procure_opt.auction.market import Market, Quality
@@ -38,6 +38,7 @@ from procure_opt.auction.scored import ScoreEquilibrium
 from procure_opt.auction.screens import Screens, digits, screen_test, screens, subgroup_screens, turns
 from procure_opt.auction.smooth import smooth
 from procure_opt.auction.tailored import Tailored, tailored
+from procure_opt.auction.weibull import compare_fits, fit_weibull
 
 __all__ = [
     "AverageBid",

@@ -29,7 +29,7 @@ from procure_opt.auction.classes import invert_classes
 from procure_opt.auction.common_cost import common_cost_test
 from procure_opt.auction.distributions import Affine, Distribution
 from procure_opt.auction.fair_price import SHARES, Curves, FairPrice, curve, fair_price, ordered
-from procure_opt.auction.heterogeneity import deconvolve, fit_weibull
+from procure_opt.auction.heterogeneity import deconvolve
 from procure_opt.auction.homogenise import Design, coefficients, design
 from procure_opt.auction.kernels import CATALOGUE as KERNELS
 from procure_opt.auction.kernels import Inversion
@@ -37,6 +37,7 @@ from procure_opt.auction.past import PastBids, counted_aside, past_bids
 from procure_opt.auction.quantiles import CATALOGUE as QUANTILES
 from procure_opt.auction.revealed import Estimate
 from procure_opt.auction.smooth import smooth
+from procure_opt.auction.weibull import fit_weibull
 from procure_opt.cells import BadTable, Problem, Table
 
 Floats = NDArray[np.float64]
