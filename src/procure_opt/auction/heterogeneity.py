@@ -7,8 +7,8 @@ y c and, as equilibrium bids are as many times higher as costs are, bids are y a
 
 Estimators that take bids for independent read the spread of y as private information and find mark-ups too large.
 `weibull` parts the two by a likelihood. Here no form of either distribution is assumed (Krasnokutskaya 2011, Review of
-Economic Studies 78). Two bids of an auction share y and nothing else, so that with X their logs (Kotlarski 1967, Pacific
-Journal of Mathematics 20)
+Economic Studies 78). Two bids of an auction share y and nothing else, so that with X their logs (Kotlarski 1967,
+Pacific Journal of Mathematics 20)
 
     φ_ln y(u) = exp ∫_0^u i E[X₁ e^(isX₂)] / E[e^(isX₂)] ds,   E ln a = 0,   Var ln y = Cov(X₁, X₂).
 """
