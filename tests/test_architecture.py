@@ -116,10 +116,11 @@ MAY = {
     "governance.utility": "governance.arguments",
     "governance.moral_hazard": "solvers governance.arguments governance.utility",
     "governance.demand": "cells governance.arguments",
+    "governance.splitting": "cells governance.arguments governance.demand",
     "governance.lock_in": "auction.distributions auction.symmetric governance.arguments governance.lowest_costs",
     "governance.performance": "cells governance.arguments",
-    "governance.risks": "award check auction.flags auction.screens governance.checklist governance.lock_in"
-    " governance.performance",
+    "governance.risks": "award check auction.flags auction.screens governance.arguments governance.checklist"
+    " governance.lock_in governance.performance",
     "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past",
 }

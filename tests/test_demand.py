@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import integrate
 
 import procure_opt as po
-from procure_opt.governance.demand import Queue, cleaning, erlang_a, erlang_b, erlang_c, pooling, security, windows
+from procure_opt.governance.demand import Queue, cleaning, erlang_a, erlang_b, erlang_c, security, windows
+from procure_opt.governance.splitting import pooling
 from strategies import examples
 from test_known import each_row, table
 
@@ -71,7 +72,7 @@ def test_hours(row: dict[str, str]) -> None:
         work = cleaning(ZONES, wage=28, on_costs=0.25, materials=0.06)
     else:
         posts = [{"post": "gates", "count": 3, "hours": 24}, {"post": "squares", "count": 2, "hours": 12}]
-        work = security(posts, presence=0.92)
+        work = security(posts, wage=30, presence=0.92)
     assert getattr(work, row["what"]) == pytest.approx(float(row["value"]), abs=float(row["tolerance"]), rel=0)
 
 
@@ -224,12 +225,12 @@ def test_ten_thousand_agents_and_callers_who_give_up() -> None:
     [
         (lambda: erlang_c(200, 180, 10), r"unstable: 10 agents for an offered load of 10 .* it takes at least 11"),
         (lambda: windows(60, 6, 5), r"unstable: 5 agents for an offered load of 6"),
-        (lambda: erlang_c(0, 180), "calls is 0; it must be above 0"),
-        (lambda: erlang_c(200, -1), "handling is -1; it must be above 0"),
+        (lambda: erlang_c(0, 180), "calls is 0; it must be a number above 0"),
+        (lambda: erlang_c(200, -1), "handling is -1; it must be a number above 0"),
         (lambda: erlang_c(200, 180, 12.5), "agents is 12.5; it must be a whole number"),
-        (lambda: erlang_c(200, 180, target=1.0), "target is 1.0; it must be at least 0 and below 1"),
+        (lambda: erlang_c(200, 180, target=1.0), "target is 1.0; it must be a number of at least 0 and below 1"),
         (lambda: erlang_c(200, 180, within=-5), "within is -5"),
-        (lambda: erlang_a(200, 180, 0), "patience is 0; it must be above 0"),
+        (lambda: erlang_a(200, 180, 0), "patience is 0; it must be a number above 0"),
         (lambda: erlang_a(200, 180, 60, most_abandoned=0), "some always give up"),
         (lambda: erlang_a(200, 180, 60, most_abandoned=1.5), "most_abandoned is 1.5"),
         (lambda: erlang_b(-1, 3), "load is -1"),
@@ -239,8 +240,8 @@ def test_ten_thousand_agents_and_callers_who_give_up() -> None:
         (lambda: cleaning(ZONES, wage=-28), "wage is -28"),
         (lambda: cleaning([{**ZONES[0], "rate": 0}], wage=28), "row 2, column 'rate': 0 is out of range"),
         (lambda: cleaning([{"zone": "paths", "area": 1}], wage=28), "column 'times': the column is missing"),
-        (lambda: security([{"post": "gate", "count": 1, "hours": 25}]), "column 'hours': 25 is out of range"),
-        (lambda: security([{"post": "gate", "count": 1, "hours": 24}], presence=0), "presence is 0"),
+        (lambda: security([{"post": "gate", "count": 1, "hours": 25}], wage=30), "column 'hours': 25 is out of range"),
+        (lambda: security([{"post": "gate", "count": 1, "hours": 24}], wage=30, presence=0), "presence is 0"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_named(call: Any, told: str) -> None:

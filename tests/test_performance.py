@@ -294,7 +294,7 @@ def test_every_problem_of_a_table_is_placed() -> None:
     [
         (lambda: Indicator("x", better="more"), 'better is \'more\'; it must be "higher" or "lower"'),  # type: ignore[arg-type]
         (lambda: Indicator("x", credit=-0.1), "x: credit is -0.1"),
-        (lambda: Indicator("x", most=1.2), "x: most is 1.2; it must be from 0 to 1"),
+        (lambda: Indicator("x", most=1.2), "x: most is 1.2; it must be a number from 0 to 1"),
         (lambda: Indicator("x", step=0), "x: step is 0"),
         (lambda: DONE.charges({"north": 1}), "no fee for south"),
         (lambda: DONE.charges({"north": 1, "south": -1}), "the fee of south is -1"),

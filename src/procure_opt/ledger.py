@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from procure_opt.constraints import staying
 from procure_opt.measures import accept, known, rated, spend, take, wins
@@ -42,8 +46,21 @@ class Ledger:
         replacement: Money for replacing the supplier of a lot that has defaulted, net of its bond (number or lots
             column); needed with default.
 
+    Amounts are in the tender's currency, adaptation and default shares of 1: 0.05 is 5 %.
+
     Raises:
-        ValueError: a figure below 0, a probability above 1, or default without replacement.
+        ValueError: a figure below 0, a probability above 1, or default without replacement; in an award, a column that
+            is missing, blank or holds such a figure.
+
+    >>> import procure_opt as po
+    >>> bids = [{"bid": "1", "bidder": "Alder", "lots": "A;B", "price": 100},
+    ...         {"bid": "2", "bidder": "Birch", "lots": "A", "price": 46},
+    ...         {"bid": "3", "bidder": "Cedar", "lots": "B", "price": 50}]
+    >>> award = po.award(po.Tender([{"lot": "A"}, {"lot": "B"}], bids), po.Policy(ledger=Ledger(per_contract=5)))
+    >>> award.price, award.ledger, award.transaction_costs.loc["per_contract", "stage"]
+    (100.0, 5.0, 'at')
+    >>> float(award.ledger_ignored.at["difference", "cost"])  # two contracts for 96, and 10 for making them
+    1.0
     """
 
     per_contract: float | str = 0.0
@@ -78,7 +95,10 @@ class Ledger:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, str) and not (np.isfinite(value) and value >= 0):
+            if field.name == "incumbent":
+                if not isinstance(value, str):
+                    raise ValueError(f"Ledger: incumbent is {value!r}; it must name the lots column of incumbents")
+            elif not isinstance(value, str) and not _amount(value):
                 raise ValueError(f"Ledger: {field.name} is {value!r}; it must be at least 0, or name a column")
             if field.name == "search" and isinstance(value, str):
                 raise ValueError(f"Ledger: search is {value!r}; it arises once, so that it must be a number")
@@ -158,24 +178,39 @@ class Ledger:
 
     @staticmethod
     def _of_bids(tender: Tender, value: float | str) -> Floats:
-        money = rated(tender, value) if isinstance(value, str) else np.full(len(tender.price), float(value))
-        return money / tender.money_unit
+        if not isinstance(value, str):
+            return np.full(len(tender.price), float(value)) / tender.money_unit
+        return _figures(value, rated(tender, value), tender.bid_names) / tender.money_unit
 
     @staticmethod
     def _of_lots(tender: Tender, value: float | str) -> Floats:
         every_lot = np.ones(len(tender.demand), dtype=bool)
-        money = known(tender, value, every_lot) if isinstance(value, str) else np.full(len(every_lot), float(value))
-        return money / tender.money_unit
+        if not isinstance(value, str):
+            return np.full(len(every_lot), float(value)) / tender.money_unit
+        return _figures(value, known(tender, value, every_lot), tender.lot_names) / tender.money_unit
 
     @staticmethod
     def of_bidders(tender: Tender, value: float | str) -> Floats:
         """A figure of the bidders: a number for all, or a column of theirs."""
         if not isinstance(value, str):
             return np.full(len(tender.bidder_names), float(value))
-        if value not in tender.bidders.columns:
-            raise ValueError(f"Ledger: the bidders have no column {value!r}")
+        if value not in tender.bidders.columns or not pd.api.types.is_numeric_dtype(tender.bidders[value].dtype):
+            raise ValueError(f"Ledger: the bidders have no column of numbers {value!r}")
         figures: Floats = tender.bidders[value].to_numpy(dtype=float)
         blank = tender.bidder_names[np.isnan(figures)]
         if len(blank):
             raise ValueError(f"Ledger: {value!r} is needed for every bidder, and is blank for {', '.join(blank[:8])}")
-        return figures
+        return _figures(value, figures, tender.bidder_names)
+
+
+def _amount(value: Any) -> bool:
+    """Whether it is a number of at least 0."""
+    return isinstance(value, Real) and value is not True and value is not False and 0 <= float(value) < math.inf
+
+
+def _figures(column: str, figures: Floats, names: NDArray[np.object_]) -> Floats:
+    """The figures of a column, none of them below 0."""
+    below = names[figures < 0]
+    if len(below):
+        raise ValueError(f"Ledger: {column!r} must be at least 0, and is less for {', '.join(map(str, below[:8]))}")
+    return figures

@@ -19,7 +19,6 @@ from procure_opt.governance.demand import (
     erlang_a,
     erlang_b,
     erlang_c,
-    pooling,
     security,
     windows,
 )
@@ -62,6 +61,7 @@ from procure_opt.governance.performance import (
     reliability,
 )
 from procure_opt.governance.risks import PublicValue, public_value, risk_register
+from procure_opt.governance.splitting import pooled_bids, pooling
 from procure_opt.governance.utility import Exponential, Neutral, Power
 
 __all__ = [
@@ -111,6 +111,7 @@ __all__ = [
     "make_or_buy",
     "outsourcing_checklist",
     "performance",
+    "pooled_bids",
     "pooling",
     "public_value",
     "quality_shading",

@@ -13,7 +13,6 @@ from procure_opt.auction.distributions import Distribution
 from procure_opt.governance.arguments import not_negative, number, whole
 from procure_opt.governance.lowest_costs import costs_of, lowest_costs
 
-
 # ---- make or buy ------------------------------------------------------------------------------------------
 
 

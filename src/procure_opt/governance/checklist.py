@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ STAGES = {"front": "done before the public", "back": "done behind it"}
 
 
 def outsourcing_checklist(
-    lots: Any, duties: Table | None = None, regime: Table | None = None, bodies: tuple[str, ...] = ()
+    lots: Any, duties: Table | None = None, regime: Table | None = None, bodies: Sequence[str] = ()
 ) -> Checklist:
     """What is missing before lots may be put out to tender: legality, responsibility, and a measurable object.
 
@@ -63,9 +63,10 @@ def outsourcing_checklist(
         duties: A table with `duty`, `owner` and `lot` (blank where the work stays in house); a second row of the same
             duty and owner gives it another lot.
         regime: The rules of law or policy in force, as a table: `rule` (its name), `column` of the lots, `test` (is, is
-            not, above, below), `value` (several as "a; b", in capitals or not), `share` (blank: each such lot is barred;
-            else at most that share of the estimates may lie in such lots), `says` (why, in words) and `source`. A lot
-            whose cell is blank cannot be held against the rule, and that is a finding. None checks no rule, and says so.
+            not, above, below), `value` (several as "a; b", in capitals or not), `share` (blank: each such lot is
+            barred; else at most that share of the estimates may lie in such lots), `says` (why, in words) and `source`.
+            A lot whose cell is blank cannot be held against the rule, and that is a finding. None checks no rule, and
+            says so.
         bodies: Who may be accountable; () for anybody.
 
     Raises:
@@ -180,7 +181,7 @@ def _unmarked(lots: pd.DataFrame) -> Iterator[Finding]:
             yield lot, "stage", f"lot {lot} {now}; it must be {marks} (column stage)", ""
 
 
-def _unowned(lots: pd.DataFrame, duties: pd.DataFrame, bodies: tuple[str, ...]) -> Iterator[Finding]:
+def _unowned(lots: pd.DataFrame, duties: pd.DataFrame, bodies: Sequence[str]) -> Iterator[Finding]:
     for duty in dict.fromkeys(duties["duty"]):
         rows = duties[duties["duty"] == duty]
         owners = [owner for owner in dict.fromkeys(rows["owner"]) if owner]

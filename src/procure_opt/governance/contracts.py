@@ -76,8 +76,8 @@ def linear_contract(
 
     Args:
         value: p, of a unit of each task to the buyer, in money, shape (tasks,).
-        effort_cost: C, money for a squared unit, symmetric and positive definite, shape (tasks, tasks); a number for one
-            task.
+        effort_cost: C, money for a squared unit, symmetric and positive definite, shape (tasks, tasks), or its diagonal
+            (a number for one task).
         noise: Σ, symmetric and positive semidefinite, of the same shape (rows of tasks that are not measured do not
             count), or its diagonal.
         risk_aversion: r, at least 0, in one over money.
@@ -127,8 +127,8 @@ def linear_contract(
         least = _numbers("least_effort", least_effort)
         if least.shape not in ((), (1,), p.shape) or len(p) > MOST_TASKS:
             raise ValueError(
-                f"least_effort has the shape {least.shape} for {len(p)} tasks; it must be one number, or one for each of "
-                f"at most {MOST_TASKS} tasks"
+                f"least_effort has the shape {least.shape} for {len(p)} tasks; it must be one number, or one for each, "
+                f"and tasks at most {MOST_TASKS}"
             )
         least = np.broadcast_to(least, p.shape)
         b, t = _held(p, cost, risk_aversion * spread, m, least)
@@ -259,7 +259,7 @@ def cost_share(costs: Any, bidders: int, *, effort_cost: float, risk: float = 0.
     number("least", least, 0, 1, above=True)
     first, second = lowest_costs(distribution, n)
     if not math.isfinite(second):
-        raise ValueError(f"with {n} bidders no price can be expected: costs have no upper end; truncate the distribution")
+        raise ValueError(f"with {n} bidders no price can be expected: costs have no upper end; truncate them")
     gap = second - first
 
     def payment(s: float) -> float:

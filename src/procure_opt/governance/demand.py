@@ -8,7 +8,7 @@ M/M/N+M).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from procure_opt.cells import NUMBER, TEXT, BadTable, Problem, Table, check_within, read_table
+from procure_opt.cells import NUMBER, TEXT, BadTable, Problem, Table, as_text, check_unique, check_within, read_table
+from procure_opt.governance.arguments import above_zero, not_negative, number, whole
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class Queue:
         >>> erlang_c(200, 180, within=20).staff(0.3)
         20.0
         """
-        _at_least("shrinkage", shrinkage, 0.0, below=1.0)
+        number("shrinkage", shrinkage, 0, 1, below=True)
         return self.agents / (1 - shrinkage)
 
 
@@ -78,9 +79,9 @@ def erlang_b(load: float, agents: int) -> float:
     >>> round(erlang_b(10, 14), 10)
     0.0568191434
     """
-    _at_least("load", load, 0.0)
+    number("load", load, 0)
     blocked = 1.0
-    for k in range(1, _whole("agents", agents, least=0) + 1):
+    for k in range(1, whole("agents", agents, 0) + 1):
         blocked = load * blocked / (k + load * blocked)
     return blocked
 
@@ -116,16 +117,16 @@ def erlang_c(
     (14, 0.88835, 0.130599)
     """
     load = _load(calls, handling, per)
-    _at_least("within", within, 0.0)
+    number("within", within, 0)
     if agents is not None:
-        count = _whole("agents", agents, least=1)
+        count = whole("agents", agents)
         if count <= load:
             raise ValueError(
                 f"the queue is unstable: {count} agents for an offered load of {load:g} ({calls:g} calls at "
                 f"{handling:g}); it takes at least {_above(load)}"
             )
         return _patient(load, handling, within, count, erlang_b(load, count))
-    _at_least("target", target, 0.0, below=1.0)
+    number("target", target, 0, 1, below=True)
     blocked, count = 1.0, 0
     while True:
         count += 1
@@ -182,14 +183,14 @@ def erlang_a(
     13
     """
     load = _load(calls, handling, per)
-    _at_least("patience", patience, 0.0, above=True)
-    _at_least("within", within, 0.0)
+    above_zero(patience=patience)
+    number("within", within, 0)
     if agents is not None:
-        count = _whole("agents", agents, least=1)
+        count = whole("agents", agents)
         return _impatient(load, handling, patience, within, count, erlang_b(load, count))
-    _at_least("most_abandoned", most_abandoned, 0.0, below=1.0)
+    number("most_abandoned", most_abandoned, 0, 1, below=True)
     if target is not None:
-        _at_least("target", target, 0.0, below=1.0)
+        number("target", target, 0, 1, below=True)
     if not most_abandoned > 0:
         raise ValueError("most_abandoned is 0, and with patience that ends some always give up; allow a share above 0")
     # More agents never let more give up, so that the fewest are found by halving.
@@ -231,6 +232,8 @@ def _impatient(load: float, handling: float, patience: float, within: float, age
 def _kummer(s: float, y: float) -> tuple[float, Floats]:
     """The terms y^j / ((s + 1) … (s + j)) from j = 0 to where they no longer count, and the log of what they are
     divided by: where many more call than can be served, the terms themselves are beyond what floats hold."""
+    if not y > 0:
+        return 0.0, np.ones(1)
     many = max(0.0, y - s) + 10 * math.sqrt(y) + 60
     while True:
         logs = np.concatenate([[0.0], np.cumsum(math.log(y) - np.log(s + np.arange(1, int(many) + 1)))])
@@ -260,73 +263,10 @@ def windows(
     return erlang_c(visitors, minutes, count, within=within, target=target, per=60.0)
 
 
-# ---- lots -------------------------------------------------------------------------------------------------
-
-
-def pooling(
-    fewest: Callable[[float], Queue],
-    arrivals: float,
-    shares: Sequence[int | Sequence[float]] = (1, 2, 3, 4),
-    *,
-    cost: float = 1.0,
-    shrinkage: float = 0.0,
-) -> pd.DataFrame:
-    """What splitting a queue into lots costs in staff: small queues need more agents for the same service.
-
-    Args:
-        fewest: The fewest agents for arrivals: `lambda calls: erlang_c(calls, 180)`.
-        arrivals: Of the whole service.
-        shares: Ways to split it: a number of equal lots, or the share of each lot.
-        cost: Money for one paid member of staff.
-        shrinkage: Share of paid time not at work.
-
-    Returns:
-        One row a split: `lots`, `shares`, `agents` of each lot, `total`, `extra` agents against one lot, `staff` paid,
-        `cost`, and `loss`, the share by which the cost exceeds that of one lot. `extra` · cost is what competition for
-        several lots must save to pay for itself; give it to an award as `Ledger(per_contract=)` or in the estimates.
-
-    Raises:
-        ValueError: shares that do not sum to 1, or a cost below 0.
-
-    >>> pooling(lambda calls: erlang_c(calls, 180), 200, (1, 2, 4))[["lots", "agents", "total", "extra"]]
-       lots        agents  total  extra
-    0     1         (14,)     14      0
-    1     2        (8, 8)     16      2
-    2     4  (5, 5, 5, 5)     20      6
-    """
-    _at_least("cost", cost, 0.0)
-    one = fewest(arrivals)
-    rows = []
-    for split in shares:
-        parts = _parts(split)
-        queues = [fewest(arrivals * part) for part in parts]
-        total = sum(queue.agents for queue in queues)
-        staff = sum(queue.staff(shrinkage) for queue in queues)
-        rows.append(
-            {
-                "lots": len(parts),
-                "shares": parts,
-                "agents": tuple(queue.agents for queue in queues),
-                "total": total,
-                "extra": total - one.agents,
-                "staff": staff,
-                "cost": cost * staff,
-                "loss": staff / one.staff(shrinkage) - 1,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _parts(split: int | Sequence[float]) -> tuple[float, ...]:
-    if isinstance(split, int):
-        return (1 / _whole("shares", split, least=1),) * split
-    parts = tuple(float(part) for part in split)
-    if not parts or min(parts) <= 0 or abs(sum(parts) - 1) > 1e-9:
-        raise ValueError(f"shares {parts} must all be above 0 and sum to 1; they sum to {sum(parts):g}")
-    return parts
-
-
 # ---- areas and posts --------------------------------------------------------------------------------------
+
+
+COUNTED = ("hours", "staff", "cost")  # columns that are added to a table of zones or posts
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,10 +289,14 @@ class Work:
         """The same summed by a column, as lots of a tender: `lot`, `hours`, `staff`, `estimate` (the cost).
 
         Raises:
-            ValueError: there is no such column.
+            ValueError: there is no such column, or a row is blank there.
         """
-        if column not in self.table.columns:
-            raise ValueError(f"there is no column {column!r}; there are {', '.join(self.table.columns)}")
+        names = [name for name in self.table.columns if name not in COUNTED]
+        if column not in names:
+            raise ValueError(f"there is no column {column!r}; there are {', '.join(names)}")
+        blank = self.table.loc[as_text(self.table[column]) == "", names[0]]
+        if len(blank):
+            raise ValueError(f"the column {column!r} is blank for {', '.join(blank[:8])}, which would be in no lot")
         summed = self.table.groupby(column, sort=False)[["hours", "staff", "cost"]].sum().reset_index()
         return summed.rename(columns={column: "lot", "cost": "estimate"})
 
@@ -371,7 +315,7 @@ def cleaning(
         hours_of_one: Hours a month of one full-time member of staff.
 
     Raises:
-        BadTable: a column that is missing, blank, or out of range.
+        BadTable: a column that is missing, blank, or out of range, a zone that stands twice.
         ValueError: an amount below 0.
 
     >>> zones = [{"zone": "paths", "area": 42_000, "times": 30, "rate": 2_500},
@@ -381,7 +325,7 @@ def cleaning(
     >>> round(work.hours, 5), round(work.staff, 6), round(work.cost, 4)
     (1370.66667, 7.877395, 51063.3333)
     """
-    _amounts(wage=wage, on_costs=on_costs, materials=materials)
+    not_negative(wage=wage, on_costs=on_costs, materials=materials)
     table = _read("zones", zones, "zone", {"area": 0.0, "times": 0.0, "rate": math.nan})
     hours = table["area"] * table["times"] / table["rate"]
     return _work(table, hours, wage * (1 + on_costs), materials * table["area"], hours_of_one)
@@ -390,7 +334,7 @@ def cleaning(
 def security(
     posts: Table,
     *,
-    wage: float = 0.0,
+    wage: float,
     on_costs: float = 0.0,
     days: float = 365.0,
     hours_of_one: float = 174.0,
@@ -404,19 +348,20 @@ def security(
         on_costs: As a share of the wage.
         days: Days a year on which they are manned.
         hours_of_one: Hours a month of one full-time member of staff: 21.75 days · 8 hours.
-        presence: Share of these hours in which one is at work, leave and sickness taken off.
+        presence: Share of these hours in which one is at work, leave and sickness taken off. It counts for staff; the
+            cost is that of hours manned, so that pay for leave belongs into `on_costs`.
 
     Raises:
-        BadTable: a column that is missing, blank, or out of range.
+        BadTable: a column that is missing, blank, or out of range, a post that stands twice.
         ValueError: an amount below 0, days outside 0 to 366, presence outside 0 to 1.
 
     >>> gates = [{"post": "gate", "count": 3, "hours": 24}, {"post": "square", "count": 2, "hours": 12}]
-    >>> round(security(gates, presence=0.92).staff, 7)
+    >>> round(security(gates, wage=30, presence=0.92).staff, 7)
     18.2408796
     """
-    _amounts(wage=wage, on_costs=on_costs)
-    _at_least("days", days, 0.0, below=366.0 + 1e-9)
-    _at_least("presence", presence, 0.0, above=True, below=1.0 + 1e-12)
+    not_negative(wage=wage, on_costs=on_costs)
+    number("days", days, 0, 366)
+    number("presence", presence, 0, 1, above=True)
     table = _read("posts", posts, "post", {"count": 0.0, "hours": 0.0}, most={"hours": 24.0})
     hours = table["count"] * table["hours"] * days / 12
     return _work(table.rename(columns={"hours": "hours_a_day"}), hours, wage * (1 + on_costs), 0.0 * hours,
@@ -424,7 +369,7 @@ def security(
 
 
 def _work(table: pd.DataFrame, hours: pd.Series, hourly: float, materials: pd.Series, hours_of_one: float) -> Work:
-    _at_least("hours_of_one", hours_of_one, 0.0, above=True)
+    above_zero(hours_of_one=hours_of_one)
     shown = table.assign(hours=hours, staff=hours / hours_of_one, cost=hours * hourly + materials).reset_index(
         drop=True
     )
@@ -439,6 +384,9 @@ def _read(
     problems: list[Problem] = []
     columns: dict[str, Any] = {key: TEXT} | dict.fromkeys(least, NUMBER)
     table = read_table(name, data, problems.append, columns, required=tuple(columns))
+    check_unique(name, table, [key], problems.append)
+    own = [column for column in COUNTED if column in table.columns and column not in least]
+    problems += [Problem(name, 1, column, "the column is what is counted here; call yours otherwise") for column in own]
     for column, low in least.items():
         high = (most or {}).get(column, math.inf)
         check_within(name, table, column, np.nan_to_num(low), high, problems.append, open_below=math.isnan(low))
@@ -451,26 +399,11 @@ def _read(
 
 
 def _load(calls: float, handling: float, per: float) -> float:
-    for name, value in (("calls", calls), ("handling", handling), ("per", per)):
-        _at_least(name, value, 0.0, above=True)
-    return calls * handling / per
-
-
-def _amounts(**given: float) -> None:
-    for name, value in given.items():
-        _at_least(name, value, 0.0)
-
-
-def _at_least(name: str, value: float, low: float, *, above: bool = False, below: float = math.inf) -> None:
-    if not (low < value if above else low <= value) or not value < below or not math.isfinite(value):
-        wanted = f"{'above' if above else 'at least'} {low:g}" + (f" and below {below:g}" if below < math.inf else "")
-        raise ValueError(f"{name} is {value!r}; it must be {wanted}")
-
-
-def _whole(name: str, value: float, *, least: int) -> int:
-    if isinstance(value, bool) or not math.isfinite(value) or value != int(value) or value < least:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}")
-    return int(value)
+    above_zero(calls=calls, handling=handling, per=per)
+    load = calls * handling / per
+    if load >= MOST_AGENTS:
+        raise ValueError(f"the offered load is {load:,.0f}; queues of {MOST_AGENTS:,} agents and more are not counted")
+    return load
 
 
 def _above(load: float) -> int:

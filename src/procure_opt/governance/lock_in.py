@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from procure_opt.auction import symmetric
 from procure_opt.auction.distributions import Distribution, checked
+from procure_opt.governance.arguments import above_zero, number, whole
+from procure_opt.governance.lowest_costs import lowest_costs
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.intp]
@@ -73,8 +75,8 @@ def contest(costs: Distribution, entrants: int, advantage: float = 0.0, *, reser
     (0.624333333, 0.40765, 0.037158333)
     """
     checked(costs, "costs")
-    _within("entrants", entrants, whole=True)
-    _within("advantage", advantage)
+    whole("entrants", entrants, 0)
+    number("advantage", advantage, 0)
     top = _reserve(costs, reserve)
     low = float(costs.support()[0])
     nodes = _nodes(costs, low - advantage, top, (advantage,))
@@ -99,27 +101,28 @@ def two_tenders(
     """Prices of two tenders in a row, and their present value, where bidders foresee the second in the first.
 
     In the first all n are alike and bid c − β (V_I − V_E), what winning is worth in the second: rents of incumbency
-    are bid away beforehand. Lock-in then harms by keeping entrants away (Klemperer 1995, Review of Economic
-    Studies 62).
+    are bid away beforehand, E price₁ = E C_(2) − β (V_I − V_E). Lock-in then harms by keeping entrants away (Klemperer
+    1995, Review of Economic Studies 62). With more tenders to come what losing is worth depends on who wins instead,
+    and there is no such closed form: `lock_in` and `chain` leave foresight out.
 
     Args:
         costs: Of each supplier in each tender.
         bidders: n ≥ 2 in both tenders.
         advantage: δ of who won the first.
         discount: β, from 0 to 1.
-        reserve: Of the second tender; None for the highest cost.
+        reserve: Of the second tender; None for the highest cost. The first has none.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument out of range, or no reserve where costs have no upper end.
 
     >>> from scipy import stats
     >>> [round(price, 6) for price in two_tenders(stats.uniform(0, 1), 3, 0.3, discount=0.9)]
     [0.32855, 0.40765, 0.695435]
     """
-    _within("bidders", bidders, 2, whole=True)
-    _within("discount", discount, 0, 1)
-    first, second = contest(costs, bidders - 1), contest(costs, bidders - 1, advantage, reserve=reserve)
-    price = first.price - discount * (second.incumbent - second.entrant)
+    whole("bidders", bidders, 2)
+    number("discount", discount, 0, 1)
+    second = contest(costs, bidders - 1, advantage, reserve=reserve)
+    price = lowest_costs(costs, bidders)[1] - discount * (second.incumbent - second.entrant)
     return price, second.price, price + discount * second.price
 
 
@@ -171,21 +174,22 @@ class RepeatedTender:
 
     def __post_init__(self) -> None:
         checked(self.costs, "costs")
-        object.__setattr__(self, "advantage", tuple(float(each) for each in self.advantage))
-        if not self.advantage:
-            raise ValueError("advantage is empty; give one figure for each period of service, from 0 on")
+        if np.ndim(self.advantage) != 1 or not len(self.advantage):
+            raise ValueError(
+                f"advantage is {self.advantage!r}; give figures for 0, 1, 2 … periods of service, such as (0, 0.1)"
+            )
         for held, each in enumerate(self.advantage):
-            _within(f"advantage after {held} periods", each)
+            number(f"advantage after {held} periods", each, 0)
+        object.__setattr__(self, "advantage", tuple(float(each) for each in self.advantage))
         if any(later < before for before, later in itertools.pairwise(self.advantage)):
             raise ValueError(f"advantage {self.advantage} falls; what was learnt in one period is not lost in the next")
-        _within("entrants", self.entrants, whole=True)
-        _within("winners", self.winners, 1, whole=True)
+        whole("entrants", self.entrants, 0)
+        whole("winners", self.winners, 1)
         for name in ("entry_cost", "paid_bids", "tender_cost", "contract_cost", "held"):
-            _within(name, getattr(self, name))
+            number(name, getattr(self, name), 0)
         if self.most_terms is not None:
-            _within("most_terms", self.most_terms, 1, whole=True)
-        if not 0 < self.term < math.inf:
-            raise ValueError(f"term is {self.term!r}; it must be a number of periods above 0")
+            whole("most_terms", self.most_terms, 1)
+        above_zero(term=self.term)
         if self.paid_bids > self.entry_cost:
             raise ValueError(f"paid_bids is {self.paid_bids:g}, more than a bid costs, entry_cost {self.entry_cost:g}")
         _reserve(self.costs, self.reserve)
@@ -257,9 +261,13 @@ class LockIn:
 def lock_in(tender: RepeatedTender, periods: float = 8, *, draws: int = 100_000, seed: int = 0) -> LockIn:
     """How a market develops over tenders: simulated, for any costs, number of winners and cap.
 
-    Bidders bid their cost, as is best for them in each tender by itself; what they would bid away in advance for the
-    sake of later tenders is left out (see `two_tenders`). An incumbent that has sat out a tender is one of the
-    entrants again. Of the entrants only the lowest costs are drawn, by Rényi's representation of order statistics.
+    Bidders are myopic: they bid their cost, and enter if this tender alone pays for the bid. With foresight all would
+    bid less before the last tender, by what incumbency is worth later (`two_tenders`: with uniform costs, β = 0.9 and δ
+    = 0.3 the first price falls from 0.5 to 0.33, and the second stays), and an incumbent, who has more to lose than an
+    entrant has to win, would be harder to beat. Early prices come out too high here, and who stays may be told too low.
+
+    An incumbent that has sat out a tender is one of the entrants again. Of the entrants only the lowest costs are
+    drawn, by Rényi's representation of order statistics.
 
     Args:
         tender: What is tendered.
@@ -276,14 +284,15 @@ def lock_in(tender: RepeatedTender, periods: float = 8, *, draws: int = 100_000,
     >>> lock_in(hotline, draws=20_000).table["monopoly"].round(2).tolist()
     [0.0, 0.0, 0.0, 0.15, 0.24, 0.32, 0.4, 0.46]
     """
-    _within("draws", draws, 1, whole=True)
+    whole("draws", draws, 1)
     states = _states(tender, _tenders(tender, periods))
     generator = np.random.default_rng(seed)
     sums = np.zeros((states.tenders, 7))
     for start in range(0, draws, CHUNK):
         sums += _play(tender, states, min(CHUNK, draws - start), generator)
     mean = sums / draws
-    spread = np.sqrt(np.maximum(mean[:, 6] - mean[:, 0] ** 2, 0.0) / draws)
+    # One course of events tells nothing of its spread.
+    spread = np.sqrt(np.maximum(mean[:, 6] - mean[:, 0] ** 2, 0.0 if draws > 1 else np.nan) / max(draws - 1, 1))
     return LockIn(_table(tender, mean[:, :6], spread), tender, draws)
 
 
@@ -337,7 +346,8 @@ def remedies(
 
     Args:
         tender: The market as it is.
-        changes: By name, the arguments of `RepeatedTender` that differ.
+        changes: By name, the arguments of `RepeatedTender` that differ. Where two suppliers need more staff than one
+            (`pooling`), their costs differ too: {"two": {"winners": 2, "costs": dearer}}.
         periods: How long.
         draws: Courses of events, for each.
         seed: Of the draws.
@@ -348,7 +358,8 @@ def remedies(
         a standard error `saves_se` that is rather too large: prices of one course of events are taken to move together.
 
     Raises:
-        ValueError: as `RepeatedTender` and `lock_in`.
+        ValueError: as `RepeatedTender` and `lock_in`, or a change called "as it is".
+        TypeError: a change of something a `RepeatedTender` does not have.
 
     >>> from scipy import stats
     >>> hotline = RepeatedTender(stats.uniform(0, 1), 5, (0, 0.15, 0.3, 0.45, 0.6), entry_cost=0.02)
@@ -356,6 +367,8 @@ def remedies(
     >>> found["monopoly"].round(1).to_dict(), bool(found.loc["bids paid", "saves"] > 0)
     ({'as it is': 0.5, 'bids paid': 0.0}, True)
     """
+    if "as it is" in changes:
+        raise ValueError("changes names one 'as it is', which is the market without any; call it otherwise")
     rows = {}
     for name, change in {"as it is": {}, **changes}.items():
         found = lock_in(replace(tender, **change), periods, draws=draws, seed=seed)
@@ -462,15 +475,15 @@ def _table(tender: RepeatedTender, mean: Floats, spread: Floats) -> pd.DataFrame
 
 
 def _tenders(tender: RepeatedTender, periods: float) -> int:
-    count = periods / tender.term
-    if not math.isfinite(count) or count < 1 or abs(count - round(count)) > 1e-9:
+    count = number("periods", periods) / tender.term
+    if count < 1 - 1e-9 or abs(count - round(count)) > 1e-9:
         raise ValueError(f"periods is {periods!r}; it must be a whole multiple of the term, {tender.term:g}")
     return round(count)
 
 
 def _reserve(costs: Distribution, reserve: float | None) -> float:
     low, high = (float(each) for each in costs.support())
-    top = high if reserve is None else float(reserve)
+    top = high if reserve is None else number("reserve", reserve)
     if not low < top < math.inf:
         told = "costs have no upper end; give a reserve" if reserve is None else f"reserve is {reserve!r}"
         raise ValueError(f"{told}; it must be an amount above the lowest cost, {low:g}")
@@ -487,9 +500,3 @@ def _nodes(costs: Distribution, low: float, top: float, shifts: Sequence[float])
     nodes = np.unique(nodes[(nodes >= low) & (nodes <= top)])
     apart: Floats = nodes[np.append(True, np.diff(nodes) > 1e-13 * (top - low))]
     return apart
-
-
-def _within(name: str, value: float, low: float = 0.0, high: float = math.inf, *, whole: bool = False) -> None:
-    if not low <= value <= high or not math.isfinite(value) or (whole and (value != int(value) or value is True)):
-        wanted = f"at least {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
-        raise ValueError(f"{name} is {value!r}; it must be {'a whole number of ' if whole else ''}{wanted}")

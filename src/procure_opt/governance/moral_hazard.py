@@ -71,10 +71,10 @@ def incentive_contract(
 ) -> IncentiveContract:
     """The cheapest contract for an action that the buyer cannot see: for the best of all actions, or for the one named.
 
-    Risk-neutral suppliers: a linear program in the wages over −bond, and of its rent the bond takes as much as there is:
-    rent = max(0, rent without a bond − bond). Risk-averse ones: the program of Grossman and Hart in
-    utilities, to a millionth of the expected payment, which a linear program confirms; or, with `wages`, the linear
-    program of Prescott and Townsend, which draws a wage of that grid after each outcome and so needs no concavity.
+    Risk-neutral suppliers: a linear program in the wages; of its rent the bond takes as much as there is, rent = max(0,
+    rent without a bond − bond). Risk-averse ones: the program of Grossman and Hart in utilities, to a millionth of the
+    expected payment, which a linear program confirms; or, with `wages`, the linear program of Prescott and Townsend,
+    which draws a wage of that grid after each outcome and so needs no concavity.
 
     Args:
         probabilities: P, of each outcome (columns) after each action (rows), shape (actions, outcomes); a DataFrame

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from procure_opt.cells import NUMBER, TEXT, BadTable, Problem, Table, as_frame, check_unique, check_within, read_table
+from procure_opt.governance.arguments import number
 
 Floats = NDArray[np.float64]
 
@@ -63,10 +64,9 @@ class Indicator:
         if self.better not in ("higher", "lower"):
             raise ValueError(f'{self.name}: better is {self.better!r}; it must be "higher" or "lower"')
         for field in ("weight", "credit", "tolerance", "penalty"):
-            _within(f"{self.name}: {field}", getattr(self, field), 0.0)
-        _within(f"{self.name}: most", self.most, 0.0, 1.0)
-        if not 0 < self.step < math.inf:
-            raise ValueError(f"{self.name}: step is {self.step!r}; it must be above 0")
+            number(f"{self.name}: {field}", getattr(self, field), 0.0)
+        number(f"{self.name}: most", self.most, 0.0, 1.0)
+        number(f"{self.name}: step", self.step, 0.0, above=True)
 
     def shortfall(self, measured: Floats, target: Floats) -> Floats:
         """What is missing to the target, beyond the tolerance."""
@@ -109,33 +109,51 @@ class Performance:
         credit = fee · min(at_risk, Σ share over indicators); pay = fee − credit − Σ penalty.
 
         Args:
-            fees: The fee of a period, by contract.
-            at_risk: The most of a period's fee that credits may take off; penalties are not part of that.
+            fees: The fee of a period in money, by contract; of the contracts measured, and of no other.
+            at_risk: The most of a period's fee that credits may take off, from 0 to 1; penalties are not part of that,
+                so that pay may fall below 0.
 
         Returns:
             One row a contract and period: `fee`, `uncapped` (Σ share · fee), `credit`, `penalty`, `pay`.
 
         Raises:
-            ValueError: a contract without a fee, a fee below 0.
+            ValueError: a contract without a fee or a fee without readings, a fee below 0.
         """
-        _within("at_risk", at_risk, 0.0, 1.0)
-        missing = sorted(set(self.table["contract"]) - set(fees))
+        number("at_risk", at_risk, 0.0, 1.0)
+        named = {str(contract): number(f"the fee of {contract}", fee, 0.0) for contract, fee in fees.items()}
+        missing = sorted(set(self.table["contract"]) - set(named))
         if missing:
-            raise ValueError(f"fees has no fee for {', '.join(missing[:8])}; there are {', '.join(map(str, fees))}")
-        for contract, amount in fees.items():
-            _within(f"the fee of {contract}", amount, 0.0)
+            raise ValueError(f"fees has no fee for {', '.join(missing[:8])}; there are {', '.join(named)}")
+        idle = [contract for contract in named if contract not in set(self.table["contract"])]
+        if idle:
+            raise ValueError(f"fees names {', '.join(idle[:8])}, of which nothing was measured: no pay can be told")
         summed = self.table.groupby(["contract", "period"], sort=False)[["share", "penalty"]].sum().reset_index()
-        fee = summed["contract"].map(dict(fees)).astype(float)
+        fee = summed["contract"].map(named).astype(float)
         summed.insert(2, "fee", fee)
         summed["uncapped"] = fee * summed["share"]
         summed["credit"] = fee * np.minimum(summed["share"], at_risk)
         summed["pay"] = fee - summed["credit"] - summed["penalty"]
         return summed[["contract", "period", "fee", "uncapped", "credit", "penalty", "pay"]]
 
+    @property
+    def unmeasured(self) -> pd.DataFrame:
+        """What was agreed on and not measured: rows `contract`, `indicator`, `period` (of the periods of the contract).
+
+        No credit or penalty is taken for it, and it does not count in ratings.
+        """
+        read = self.table.set_index(KEY).index
+        periods = self.table[["contract", "period"]].drop_duplicates()
+        rows = [(c, i, t) for c, t in periods.itertuples(index=False) for i in self.indicators if (c, i, t) not in read]
+        return pd.DataFrame(rows, columns=KEY)
+
     def missed(self) -> pd.DataFrame:
-        """One row a contract and indicator: `periods`, in how many it was `missed`, the `worst` shortfall."""
-        grouped = self.table.groupby(["contract", "indicator"], sort=False)["shortfall"]
-        return grouped.agg(periods="size", missed=lambda each: int((each > 0).sum()), worst="max").reset_index()
+        """One row a contract and indicator: `periods`, in how many it was `missed`, the `worst` shortfall, the mean
+        `share` of the fee that it takes off (before `at_risk`), the sum of its `penalty`."""
+        table = self.table.assign(missed=self.table["shortfall"] > 0)
+        return table.groupby(["contract", "indicator"], sort=False).agg(
+            periods=("period", "size"), missed=("missed", "sum"), worst=("shortfall", "max"), share=("share", "mean"),
+            penalty=("penalty", "sum"),
+        ).reset_index()  # fmt: skip
 
     def rating(self, bidders: Mapping[str, str] | None = None) -> Ratings:
         """A rating from 0 to 100 for each bidder, and how far it is to be believed.
@@ -160,7 +178,8 @@ class Performance:
         weight = self.table["indicator"].map({name: each.weight for name, each in self.indicators.items()})
         if not weight.sum() > 0:
             raise ValueError("the weights of all indicators measured are 0; give one of them a weight")
-        whose = self.table["contract"] if bidders is None else self.table["contract"].map(dict(bidders))
+        names = None if bidders is None else {str(contract): bidder for contract, bidder in bidders.items()}
+        whose = self.table["contract"] if names is None else self.table["contract"].map(names)
         if whose.isna().any():
             nobody = self.table.loc[whose.isna(), "contract"].unique()
             raise ValueError(f"bidders does not say whose contract {', '.join(nobody[:8])} is")
@@ -182,6 +201,7 @@ def performance(table: Table, indicators: Sequence[Indicator]) -> Performance:
     Raises:
         BadTable: a column that is missing, a cell that is blank, below 0 or no number, an indicator nothing is agreed
             on, two readings by one evaluator, or evaluators who were given different targets.
+        ValueError: two indicators of one name.
 
     >>> rows = [{"contract": "north", "indicator": "answered", "period": "2026-01", "measured": 0.76, "target": 0.8}]
     >>> found = performance(rows, [Indicator("answered", credit=0.01, step=0.01, penalty=500)])
@@ -189,6 +209,9 @@ def performance(table: Table, indicators: Sequence[Indicator]) -> Performance:
     [[4000.0, 500.0, 95500.0]]
     """
     agreed = {each.name: each for each in indicators}
+    if len(agreed) < len(indicators):
+        twice = next(each.name for each in indicators if [other.name for other in indicators].count(each.name) > 1)
+        raise ValueError(f"indicators has two called {twice!r}; one must say what is agreed on it")
     problems: list[Problem] = []
     required = (*KEY, "measured", "target")
     columns = {"contract": TEXT, "indicator": TEXT, "period": TEXT, "measured": NUMBER, "target": NUMBER}
@@ -372,7 +395,7 @@ class Ratings:
     def of(self, bidders: Sequence[str], newcomer: float | None = None) -> Floats:
         """The rating of each, that of newcomers the mean unless another is given: no record is neither good nor bad."""
         other = self.mean if newcomer is None else newcomer
-        _within("newcomer", other, 0.0, 100.0)
+        number("newcomer", other, 0.0, 100.0)
         return self.table["rating"].reindex(list(bidders)).fillna(other).to_numpy(dtype=float)
 
     def quality(self, bids: Table, weight: float = 1.0, newcomer: float | None = None) -> pd.DataFrame:
@@ -391,7 +414,7 @@ class Ratings:
         ...     "quality"].tolist()
         [75.0, 75.0]
         """
-        _within("weight", weight, 0.0, 1.0)
+        number("weight", weight, 0.0, 1.0)
         table = pd.DataFrame(bids).copy()
         rated = self.of(table["bidder"].astype(str).tolist(), newcomer)
         if weight < 1:
@@ -426,9 +449,3 @@ def _credible(points: Any) -> Ratings:
     rating = weight * own + (1 - weight) * mean
     table = pd.DataFrame({"own": own, "periods": count, "credibility": weight, "rating": rating})
     return Ratings(table.rename_axis("bidder"), mean, within, between)
-
-
-def _within(name: str, value: float, low: float, high: float = math.inf) -> None:
-    if not low <= value <= high or not math.isfinite(value):
-        wanted = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-        raise ValueError(f"{name} is {value!r}; it must be {wanted}")

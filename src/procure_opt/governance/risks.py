@@ -18,6 +18,7 @@ from procure_opt.auction.flags import RedFlags
 from procure_opt.auction.screens import ScreenTest
 from procure_opt.award import Award
 from procure_opt.check import Violation
+from procure_opt.governance.arguments import number
 from procure_opt.governance.checklist import Checklist
 from procure_opt.governance.lock_in import LockIn
 from procure_opt.governance.performance import Performance, reliability
@@ -61,9 +62,14 @@ def public_value(award: Award, floor: float) -> PublicValue:
 
     Raises:
         ValueError: a floor outside 0 to 100.
+
+    >>> import procure_opt as po
+    >>> bid = {"bid": "1", "bidder": "Alder", "lots": "A", "price": 9, "quality": 60}
+    >>> found = public_value(po.award(po.Tender([{"lot": "A", "estimate": 10}], [bid])), 75)
+    >>> found.mean, found.table["shortfall"].tolist()
+    (60.0, [15.0])
     """
-    if not 0 <= floor <= 100:
-        raise ValueError(f"floor is {floor!r}; it must be a quality from 0 to 100")
+    number("floor", floor, 0, 100)
     tender, _ = award.policy.field(award.tender)
     fraction = np.zeros(len(tender.price))
     fraction[pd.Index(tender.bid_names).get_indexer(pd.Index(award.bids["bid"]))] = award.bids["fraction"]
@@ -73,7 +79,7 @@ def public_value(award: Award, floor: float) -> PublicValue:
     kept = pd.Series(award.in_house["fraction"].to_numpy(dtype=float), index=award.in_house["lot"])
     part = kept.reindex(tender.lot_names).fillna(0.0).to_numpy()
     quality = quality + np.where(part > 0, own * part, 0.0)
-    weight = tender.estimate if not np.isnan(tender.estimate).any() else np.ones(len(quality))
+    weight = tender.estimate
     table = pd.DataFrame({"lot": tender.lot_names, "quality": quality, "floor": floor})
     table["shortfall"] = np.maximum(floor - quality, 0.0)
     mean = float(quality @ weight / weight.sum()) if weight.sum() > 0 else math.nan
@@ -176,9 +182,15 @@ def _screens(found: ScreenTest) -> Iterable[Row]:
 def _performance(found: Performance) -> Iterable[Row]:
     for row in _each(found.missed()):
         if row.missed:
+            charged = f"credits of {row.share:.1%} of the fees, penalties of {row.penalty:,.2f}"
             yield ("performance", "indicators", f"contract {row.contract}", f"{row.indicator} was missed",
-                   f"in {row.missed} of {row.periods} periods, at worst by {row.worst:g}",
+                   f"in {row.missed} of {row.periods} periods, at worst by {row.worst:g}; {charged}",
                    "Were the credits and penalties of the contract applied?")  # fmt: skip
+    unread = found.unmeasured.groupby(["contract", "indicator"], sort=False).size().reset_index(name="periods")
+    for row in _each(unread):
+        told = f"no reading in {row.periods} periods"
+        yield ("performance", "indicators", f"contract {row.contract}", f"{row.indicator} was not measured", told,
+               "Who was to measure it, and is the fee due in full?")  # fmt: skip
     for row in _each(reliability(found).reset_index()):
         if row.single < GOOD:
             finding = "evaluators do not agree" if row.mean < POOR else "one evaluator alone is not to be relied on"
