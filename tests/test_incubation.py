@@ -9,6 +9,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy import stats
+
+from procure_opt.auction import FirstPrice, Market, equilibrium
 
 SCRIPT = Path(__file__).parents[1] / "examples/07_social_organisations/run.py"
 
@@ -77,6 +80,19 @@ def test_what_a_bid_earns_is_what_drawn_costs_give(run: ModuleType, off: float, 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_alone_each_earns_the_width_of_costs_over_n_and_n_plus_one(run: ModuleType, count: int) -> None:
     assert run.worth(run.RESERVED, 95.0, 0, count, 1) == pytest.approx(35 / (count * (count + 1)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("off", "organisations", "comes"), [(0.0, 1, False), (0.06, 2, True), (0.06, 3, False), (0.1, 3, True)]
+)
+def test_with_first_price_the_same_suppliers_come(run: ModuleType, off: float, organisations: int, comes: bool) -> None:
+    market = Market([(stats.uniform(80, 50), 3), (stats.uniform(95, 35), organisations)])
+    found = equilibrium(FirstPrice(preference={1: off}), market)
+    firm, organisation = run.margins(found).profits
+    assert firm >= 0.8 and (organisation >= 0.8) == comes
+    assert 3 * firm + organisations * organisation == pytest.approx(found.rents, abs=1e-4)
+    other, _ = run.field(off, 95.0, 3, organisations)
+    assert found.expected_payment == pytest.approx(other.expected_payment, abs=0.05)
 
 
 def test_nobody_who_comes_would_rather_have_stayed_away(run: ModuleType) -> None:

@@ -267,6 +267,8 @@ def who_comes() -> dict[str, Tendered]:
         row(name, one.firms, one.organisations, f"{one.outlay:.2f}", part(one.share), f"{one.used:.2f}")
     alone = worth(Help(), START, FIRMS, 1, 1)
     say(f"one organisation among three firms would earn {alone:.2f} in the mean and pay {BID:.2f} for its bid")
+    everybody = field(0.0, START, FIRMS, ORGANISATIONS)[0].expected_payment
+    say(f"with all six the outlay would be {everybody:.2f}")
     enough = next(x for x in np.arange(201) / 1000 if tendered(Help(off=x), START).share >= SHARE)
     mixed = SHARE * found["reserved"].outlay + (1 - SHARE) * found["no help"].outlay
     say(f"reserving three contracts in ten costs {mixed:.2f} a contract")
