@@ -136,7 +136,6 @@ def rules() -> dict[str, object]:
     return {
         "lowest price": FirstPrice(),
         "6 % off": FirstPrice(preference={1: 0.06}),
-        "10 % off": FirstPrice(preference={1: 0.1}),
         "20 % off": FirstPrice(preference={1: 0.2}),
         "second price": SecondPrice(TOP),
         "second price, 6 % off": SecondPrice(TOP, preference={1: 0.06}),
