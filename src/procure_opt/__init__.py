@@ -62,6 +62,7 @@ from procure_opt.policy import (
     Tied,
     announce,
 )
+from procure_opt.report import Report, report
 from procure_opt.reversals import rank_reversals, winner_map
 from procure_opt.scoring import (
     AdditionMethod,
@@ -131,6 +132,7 @@ __all__ = [
     "QualityPerPrice",
     "Refuse",
     "RelativePrice",
+    "Report",
     "Require",
     "Resilient",
     "Rounded",
@@ -158,6 +160,7 @@ __all__ = [
     "read_tender",
     "read_tenders",
     "replacement_cost",
+    "report",
     "scenarios",
     "stability",
     "winner_map",
