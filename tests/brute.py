@@ -350,17 +350,25 @@ class Tried:
         if ledger is None:
             return Fraction(0)
 
-        def figure(value: Any, row: dict[str, Any]) -> Fraction:
-            return number(row[value] if isinstance(value, str) else value)
+        def figure(value: Any, *rows: dict[str, Any]) -> Fraction:
+            """A number, or what the first row that has the column says."""
+            return number(next(row[value] for row in rows if value in row) if isinstance(value, str) else value)
 
-        winners = {bid["bidder"] for bid in self.won.values()}
-        total = sum((figure(ledger.per_bid_evaluated, bid) for bid in world.bids.values()), Fraction(0))
-        total += sum(figure(ledger.per_contract, bid) for bid in self.won.values())
-        total += sum(figure(ledger.per_supplier, world.firms[name]) for name in winners)
+        total = number(ledger.search)
+        total += sum(figure(ledger.specification, row) for row in world.lots.values())
+        for bid in world.bids.values():
+            firm = world.firms[bid["bidder"]]
+            total += figure(ledger.per_bid_evaluated, bid, firm) + figure(ledger.bid_preparation, bid, firm)
+        for name in {bid["bidder"] for bid in self.won.values()}:
+            total += figure(ledger.per_supplier, world.firms[name])
         for name, bid in self.won.items():
-            total += figure(ledger.adaptation, world.firms[bid["bidder"]]) * self.net[name]
+            firm = world.firms[bid["bidder"]]
+            total += figure(ledger.per_contract, bid, firm) + figure(ledger.enforcement, bid, firm)
+            total += figure(ledger.adaptation, firm) * self.net[name]
             for lot, units in bid["units"].items():
-                total += figure(ledger.monitoring, world.lots[lot]) * units * self.fraction[name] / world.demand[lot]
+                watched = figure(ledger.monitoring, world.lots[lot])
+                lost = figure(ledger.default, firm) * figure(ledger.replacement, world.lots[lot])
+                total += (watched + lost) * units * self.fraction[name] / world.demand[lot]
         if ledger.per_switch:
             gone = self.switches(ledger.incumbent, set(world.lots))
             total += sum(figure(ledger.per_switch, world.lots[lot]) for lot in gone)
@@ -683,11 +691,11 @@ def best_fractions(tender: Any, policy: Any) -> float | None:
 
     Once it is said which bids are accepted at all, everything here is affine in their fractions and in the parts
     done in-house, so its coefficients are found by trying: what it comes to at 0 and at each unit vector.
-    Hard constraints of `LINEAR` and `Cover`; no discounts, no ledger.
+    Hard constraints of `LINEAR` and `Cover`; no discounts, and no switches in the ledger, whose number leaps.
     """
     world = World(tender, policy)
     assert not world.schedules
-    assert policy.ledger is None
+    assert policy.ledger is None or not policy.ledger.per_switch
     assert all(type(rule).__name__ in LINEAR for rule in policy.constraints)
     if world.thin and policy.few_bidders == "fail":
         return None

@@ -114,6 +114,8 @@ def _bidders(draw: Draw, bidders: list[str]) -> list[dict[str, Any]]:
         }
         for bidder in bidders
     ]
+    for row in rows:
+        row["failing"] = row["elsewhere"] / 4  # whoever holds much elsewhere defaults more often
     rows[0]["capacity"] = 3  # at least one number, or the column would be read as text
     if len(bidders) > 2 and sometimes(draw):
         members = draw(st.sampled_from(["B1:0.7;B2:0.3", "B1;B2", "B1:0.5;Guest:0.5"]))
@@ -207,16 +209,22 @@ def objectives(tender: po.Tender, *, scores: bool = True) -> st.SearchStrategy[A
     return st.sampled_from(goals)
 
 
-def ledgers() -> st.SearchStrategy[po.Ledger]:
-    """Transaction costs as numbers and as columns."""
+def ledgers(*, switches: bool = True) -> st.SearchStrategy[po.Ledger]:
+    """Transaction costs as numbers and as columns, of lots, of bids, of bidders."""
     return st.builds(
         po.Ledger,
         per_contract=st.sampled_from([0, 2, "carbon"]),
         per_supplier=st.sampled_from([0, 3, "elsewhere"]),
-        per_switch=st.sampled_from([0, 4, "area"]),
+        per_switch=st.sampled_from([0, 4, "area"] if switches else [0]),
         per_bid_evaluated=st.sampled_from([0, 1]),
         adaptation=st.sampled_from([0, 0.25]),
         monitoring=st.sampled_from([0, 1, "area"]),
+        search=st.sampled_from([0, 7]),
+        specification=st.sampled_from([0, 2, "area"]),
+        bid_preparation=st.sampled_from([0, 1, "carbon"]),
+        enforcement=st.sampled_from([0, 2, "carbon", "elsewhere"]),
+        default=st.sampled_from([0, 0.25, "failing"]),
+        replacement=st.sampled_from([8, "area"]),
     )
 
 

@@ -56,6 +56,28 @@ def test_lowest_costs_are_the_areas_under_their_survivors(costs: Any, n: int) ->
     assert second == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("shape, n", [(1.1, 2), (1.5, 2), (0.5, 4), (3.0, 1), (3.0, 5)])
+def test_lowest_costs_of_heavy_tails_are_those_of_the_formula(shape: float, n: int) -> None:
+    """Pareto: the lowest of k costs has the mean ka / (ka − 1), and E C_(2:n) = n E C_(1:n−1) − (n − 1) E C_(1:n)."""
+
+    def least(k: int) -> float:
+        return k * shape / (k * shape - 1)
+
+    first, second = lowest_costs(stats.pareto(shape), n)
+    assert first == pytest.approx(least(n), rel=1e-9)
+    assert second == (math.inf if n == 1 else pytest.approx(n * least(n - 1) - (n - 1) * least(n), rel=1e-6))
+
+
+@pytest.mark.parametrize("shape, n", [(0.9, 2), (1.0, 2), (0.5, 3), (0.2, 6)])
+def test_where_nothing_can_be_expected_nothing_is(shape: float, n: int) -> None:
+    """The tail of the second-lowest falls like x^(−a (n − 1)): its mean is infinite from a (n − 1) ≤ 1 on."""
+    assert lowest_costs(stats.pareto(shape), n)[1] == math.inf
+    assert lowest_costs(stats.pareto(shape), n, 50.0)[1] < 50
+    with pytest.raises(ValueError, match=f"with bidders={n} and no reserve= no price can be expected"):
+        make_or_buy(10, stats.pareto(shape), n)
+    assert make_or_buy(10, stats.pareto(shape), n, reserve=8, most=n + 9).table["buy"].max() < 12
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 @pytest.mark.parametrize("reserve", [95.0, 110.0])
 def test_with_a_reserve_buying_costs_what_the_auction_spends(n: int, reserve: float) -> None:
@@ -115,6 +137,13 @@ def _past() -> pd.DataFrame:
         ("in_house is nan", lambda: make_or_buy(math.nan, UNIFORM, 5)),
         ("bidders is 2.5", lambda: make_or_buy(110, UNIFORM, 2.5)),  # type: ignore[arg-type]
         ("bidders is 0", lambda: make_or_buy(110, UNIFORM, 0)),
+        ("bidders is nan", lambda: make_or_buy(110, UNIFORM, math.nan)),  # type: ignore[arg-type]
+        ("in_house is '110'; it must be a number of at least 0", lambda: make_or_buy("110", UNIFORM, 5)),  # type: ignore[arg-type]
+        ("reserve is nan", lambda: make_or_buy(110, UNIFORM, 5, reserve=math.nan)),
+        ("quality_loss is inf; it must be a number", lambda: make_or_buy(110, UNIFORM, 5, quality_loss=math.inf)),
+        ("reserve is nan", lambda: invitations(UNIFORM, 1, reserve=math.nan)),
+        ("no price can be expected of up to 2 bidders", lambda: invitations(stats.pareto(0.5), 0.1, most=2)),
+        ("outside is nan", lambda: search_order({"A": (UNIFORM, 1)}, math.nan)),
         ("has no cdf", lambda: make_or_buy(110, 93.0, 5)),
         ("no reserve= .* give the reserve", lambda: make_or_buy(110, stats.lognorm(0.2, 0, 100), 1)),
         ("harm is 2 and saving 1", lambda: quality_shading(1, 2, 0.8, 0.6)),
@@ -278,6 +307,31 @@ def test_what_is_missing_is_said_by_lot(changed: dict[str, Any], lot: str, told:
     assert barred["source"].str.startswith("§").all()
 
 
+@pytest.mark.parametrize("test, value", [("is", "works"), ("is not", "service"), ("above", "1")])
+def test_a_blank_cell_cannot_be_held_against_a_rule(test: str, value: str) -> None:
+    column = "estimate" if test == "above" else "kind"
+    found = sentences([LOTS[0], LOTS[1] | {column: None}], regime=[REGIME[0] | {"column": column, "test": test,
+                      "value": value}])["archive"]  # fmt: skip
+    assert found == (f"lot archive does not say its {column}, so that the rule works cannot be checked",)
+
+
+@pytest.mark.parametrize(
+    "cell, value, barred",
+    [("Works ", "works", True), ("goods", "Works; GOODS", True), (2, "2", True), (2, "2.0; 3", True), (2, "20", False),
+     (True, "true", True), ("007", "7", False)],
+)  # fmt: skip
+def test_words_and_numbers_are_compared_as_people_write_them(cell: Any, value: str, barred: bool) -> None:
+    """The other lot's cell is a number too, or the column would be read as text."""
+    other = {"kind": 9} if cell == 2 else {}
+    found = sentences([LOTS[0] | {"kind": cell}, LOTS[1] | other], regime=[REGIME[0] | {"value": value}])
+    assert ("park" in found) == barred and "archive" not in found
+
+
+def test_bodies_are_several() -> None:
+    with pytest.raises(TypeError, match="bodies is one text, 'registry'"):
+        outsourcing_checklist(LOTS, DUTIES, REGIME, bodies="registry")
+
+
 def test_every_duty_has_one_owner() -> None:
     assert sentences(duties=[*DUTIES, DUTIES[0] | {"owner": "company"}]) == {
         "park": ("the duty clean parks has 2 owners, parks office and company; name one",)
@@ -321,6 +375,10 @@ def test_without_anything_everything_is_missing() -> None:
         ("column 'kind' holds no numbers, which 'above' needs", {"regime": [REGIME[1] | {"column": "kind"}]}),
         ("2 is not a share", {"regime": [REGIME[2] | {"share": 2}]}),
         ("a rule on shares needs it, and park has none", {"lots": [LOTS[0] | {"estimate": None}, LOTS[1]]}),
+        ("'nan' is not a number, which 'above' needs", {"regime": [REGIME[1] | {"value": "nan"}]}),
+        ("there are no lots", {"lots": [], "duties": None, "regime": None}),
+        ("a rule on shares needs it, and all are 0", {"lots": [lot | {"estimate": 0} for lot in LOTS]}),
+        ("-5 is out of range: it must be at least 0", {"lots": [LOTS[0] | {"estimate": -5}, LOTS[1]]}),
         ("the source is blank", {"regime": [REGIME[0] | {"source": ""}]}),
     ],
 )

@@ -190,6 +190,31 @@ def test_a_larger_bond_never_raises_the_rent(case: Any, bonds: list[float]) -> N
     assert all(later <= before + 1e-7 for before, later in itertools.pairwise(rents))
 
 
+@pytest.mark.parametrize("bond", [2.0, 1e6, 1e15, math.inf])
+def test_a_bond_beyond_the_rent_changes_nothing(bond: float) -> None:
+    """A supplier that can lose more is not asked to: wages are those of the least bond that leaves no rent."""
+    found = incentive_contract(ODDS, [0, 1, 2.5], [2, 10, 18], bond=bond)
+    assert (found.wages.tolist(), found.rent) == (pytest.approx([-2, -2, 5.5]), pytest.approx(0, abs=1e-12))
+
+
+@some
+@given(situations(), st.floats(0, 2), st.floats(0, 6))
+def test_rent_falls_one_for_one_with_the_bond(case: Any, outside: float, held: float) -> None:
+    odds, effort = case
+    a = int(effort.argmax())
+    assume(mixture(odds, effort, a) > effort[a] + 1e-3)
+    free, bonded = (incentive_contract(odds, effort, action=a, outside=outside, bond=each) for each in (0.0, held))
+    assert bonded.rent == pytest.approx(max(0.0, free.rent - held), abs=1e-9)
+
+
+def test_a_bond_beyond_what_floats_hold_in_utility() -> None:
+    found, free = (
+        incentive_contract(ODDS, [0, 0.4, 1], action=2, outside=3, bond=bond, utility=Exponential(0.1))
+        for bond in (1e5, math.inf)
+    )
+    assert found.wages.tolist() == pytest.approx(free.wages.tolist(), abs=1e-6)
+
+
 @some
 @given(situations(4), st.data())
 def test_the_action_chosen_is_the_best_of_all_that_were_named_one_by_one(case: Any, data: Any) -> None:
@@ -212,6 +237,11 @@ def test_the_action_chosen_is_the_best_of_all_that_were_named_one_by_one(case: A
         ("effort_cost of action 1 is -1", {"effort_cost": [0, -1]}),
         ("effort_cost has the shape", {"effort_cost": [0, 1, 2]}),
         ("bond is -1", {"bond": -1}),
+        ("bond is '1'", {"bond": "1"}),
+        ("one row for each action, at least one", {"probabilities": [], "effort_cost": []}),
+        ("the probabilities of action 0, outcome 0, is 'a'; it must be a number", {"probabilities": [["a", "b"]] * 2}),
+        ("value, outcome 1, is nan", {"value": [1, math.nan]}),
+        ("effort_cost must name each action .* 'lazy' stands in one of them only", {"effort_cost": {"lazy": 0, 1: 1}}),
         ("outside is nan", {"outside": math.nan}),
         ("there is no action 7; there are 0, 1", {"action": 7}),
         ("give value=, or name an action=", {"action": None}),
@@ -320,6 +350,13 @@ def test_who_shirks_once_loses_just_what_it_gains() -> None:
         ("must be a symmetric matrix", lambda: linear_contract([1, 1], [[1, 0.5], [0, 1]], [1, 1], 1)),
         ("not positive semidefinite", lambda: linear_contract([1, 1], [1, 1], [[1, 2], [2, 1]], 1)),
         ("risk_aversion is -1", lambda: linear_contract(1, 1, 1, -1)),
+        ("value has the shape", lambda: linear_contract([], [], [], 1)),
+        ("value is .* it must be numbers", lambda: linear_contract(["a", 1], [1, 1], [1, 1], 1)),
+        ("least_effort has the shape", lambda: linear_contract([1, 1], [1, 1], [1, 1], 1, least_effort=[0, 0, 0])),
+        ("and tasks at most 6", lambda: linear_contract([1] * 7, [1] * 7, [1] * 7, 1, least_effort=0)),
+        ("no price can be expected", lambda: cost_share(stats.pareto(0.4), 2, effort_cost=1)),
+        ("penalty is inf", lambda: inspection(4, math.inf, 3, 15)),
+        ("most is nan", lambda: bond(4, 3, 0.06, most=math.nan)),
         ("unmeasured names task 2", lambda: linear_contract([1, 1], [1, 1], [1, 1], 1, unmeasured=[2])),
         ("bidders is 1", lambda: cost_share(stats.uniform(0, 1), 1, effort_cost=1)),
         ("least is 0", lambda: cost_share(stats.uniform(0, 1), 3, effort_cost=1, least=0)),
@@ -374,6 +411,40 @@ def test_rates_are_the_best_and_effort_is_what_they_call_for(case: Any) -> None:
     kept = found.fixed + found.rates @ found.effort - found.effort @ cost @ found.effort / 2
     assert kept - r * found.rates @ spread @ found.rates / 2 == pytest.approx(1.5, abs=1e-8)
     assert found.surplus <= found.first_best + 1e-9
+
+
+def answered(b: np.ndarray, cost: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """Efforts of at least so much that leave a supplier the most of rates b: a bounded least-squares problem."""
+    root = np.linalg.cholesky(cost)
+    return optimize.lsq_linear(root.T, np.linalg.solve(root, b), (least, np.inf), method="bvls", tol=1e-14).x
+
+
+@some
+@given(tasks(), st.lists(st.integers(0, 5), min_size=3, max_size=3))
+def test_no_other_rates_are_better_where_neglect_has_an_end(case: Any, ends: list[int]) -> None:
+    p, cost, spread, r, missing = case
+    least = -np.array(ends[: len(p)]) / 10
+    found = linear_contract(p, cost, spread, r, unmeasured=missing, least_effort=least, outside=1.5)
+    measured = [task for task in range(len(p)) if task not in missing]
+
+    def surplus(rates: Any) -> float:
+        b = np.zeros(len(p))
+        b[measured] = rates
+        t = answered(b, cost, least)
+        return float(p @ t - t @ cost @ t / 2 - r * b @ spread @ b / 2)
+
+    assert found.effort == pytest.approx(answered(found.rates, cost, least), abs=1e-6)
+    assert found.surplus == pytest.approx(surplus(found.rates[measured]), abs=1e-6)
+    assert surplus(found.rates[measured]) <= found.first_best + 1e-7
+    generator = np.random.default_rng(2)
+    tries = [found.rates[measured] + scale * generator.normal(size=len(measured))
+             for scale in (0.01, 0.1, 1, 3) for _ in range(15)]  # fmt: skip
+    assert max(map(surplus, [*tries, np.zeros(len(measured))])) <= found.surplus + 1e-7
+    # Where the least is out of reach it changes nothing.
+    free = linear_contract(p, cost, spread, r, unmeasured=missing)
+    deep = linear_contract(p, cost, spread, r, unmeasured=missing, least_effort=-99)
+    assert deep.rates == pytest.approx(free.rates, abs=1e-7)
+    assert (deep.surplus, deep.first_best) == pytest.approx((free.surplus, free.first_best), abs=1e-7)
 
 
 @some

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import brute
 import procure_opt as po
 import strategies
+from procure_opt.check import Facts
+from procure_opt.check_search import Search
 from strategies import awarded, examples
 from test_known import ledger_tender, table
 
@@ -134,27 +138,80 @@ def test_scores_know_no_transaction_costs() -> None:
 FEW = examples(25)
 
 
-def ledgers() -> st.SearchStrategy[po.Ledger]:
-    """The items that are newer, on columns that every drawn tender has."""
-    return st.builds(
-        po.Ledger,
-        per_contract=st.sampled_from([0, 2]),
-        per_supplier=st.sampled_from([0, 3]),
-        adaptation=st.sampled_from([0, 0.25]),
-        search=st.sampled_from([0, 7.5]),
-        specification=st.sampled_from([0, 1, "area"]),
-        bid_preparation=st.sampled_from([0, 0.5, "carbon"]),
-        enforcement=st.sampled_from([0, 2, "carbon"]),
-        default=st.sampled_from([0, 0.1, 1]),
-        replacement=st.sampled_from([5, "area"]),
-    )
+@examples(80)
+@given(st.data())
+def test_awards_with_a_ledger_equal_brute_force(data: st.DataObject) -> None:
+    """Every award priced in fractions, item by item, by code that shares nothing."""
+    tender = data.draw(strategies.tenders(max_lots=4, max_bids=7))
+    policy = data.draw(strategies.policies(tender, max_rules=1, scores=False, ledger=False))
+    policy = replace(policy, ledger=data.draw(strategies.ledgers()))
+    award, best = awarded(tender, policy), brute.best(tender, policy)
+    assert (award is None) == (best is None)
+    if award is None or best is None:
+        return
+    assert award.objective == pytest.approx(float(best.objective), rel=1e-9, abs=1e-9)
+    mine = [each for each in best.awards if each.bids == frozenset(award.bids["bid"])]
+    assert any(float(each.cost) == pytest.approx(award.cost, abs=1e-9) for each in mine)
+    assert award.tied is not None and frozenset(award.tied) == best.tied
+
+
+@examples(40)
+@given(st.data())
+def test_divisible_awards_with_a_ledger_equal_linear_programs(data: st.DataObject) -> None:
+    tender = data.draw(strategies.tenders(divisible=True, discounts=False, max_lots=3, max_bids=5))
+    policy = po.Policy(ledger=data.draw(strategies.ledgers(switches=False)))
+    award, least = awarded(tender, policy), brute.best_fractions(tender, policy)
+    assert (award is None) == (least is None)
+    if award is not None:
+        assert award.objective == pytest.approx(least, rel=1e-6, abs=1e-6)
+        assert po.check(award) == []
+
+
+@examples(40)
+@given(st.data())
+def test_the_search_of_the_check_counts_every_award_as_it_is(data: st.DataObject) -> None:
+    """What it adds up on the way, and prunes by, is the objective of each award, or less where it says so."""
+    tender = data.draw(strategies.tenders(discounts=False, max_lots=4, max_bids=7))
+    goal = data.draw(strategies.objectives(tender, scores=False))
+    policy = po.Policy(objective=goal, ledger=data.draw(strategies.ledgers()), tie_break=None)
+    award = awarded(tender, policy)
+    if award is None:
+        return
+    rules = Search(Facts.of(award)).rules
+    bids, lots = list(tender.bid_names), list(tender.lot_names)
+    for each in brute.every_award(tender, policy):
+        taken = [bids.index(bid) for bid in each.bids] + [rules.bids + lots.index(lot) for lot in each.in_house]
+        winners = {tender.bidder_of[bids.index(bid)] for bid in each.bids}
+        added = rules.start + rules.cost[taken].sum() + rules.supplier[list(winners)].sum()
+        assert added <= float(each.objective) + 1e-9
+        if rules.complete:
+            assert added == pytest.approx(float(each.objective), abs=1e-9)
+
+
+@examples(30)
+@given(st.data())
+def test_the_search_of_the_check_leaves_out_no_better_award(data: st.DataObject) -> None:
+    """Its floors hold with every item: without any one bidder it finds what brute force does."""
+    tender = data.draw(strategies.tenders(max_lots=4, max_bids=7))
+    policy = data.draw(strategies.policies(tender, max_rules=2, scores=False, ledger=False))
+    policy = replace(policy, ledger=data.draw(strategies.ledgers()), tie_break=None)
+    award = awarded(tender, policy)
+    if award is None:
+        return
+    search = Search(Facts.of(award))
+    for who in (None, *range(len(tender.bidder_names))):
+        barred = np.arange(len(tender.bidder_names)) == who
+        found, _ = search.least(barred=barred)
+        without = [] if who is None else [po.Exclude(bidders=[tender.bidder_names[who]])]
+        best = brute.best(tender, replace(policy, constraints=(*policy.constraints, *without)))
+        assert found == pytest.approx(math.inf if best is None else float(best.objective), abs=1e-6)
 
 
 @FEW
 @given(st.data())
 def test_drawn_awards_pass_the_check_and_ignoring_never_saves(data: st.DataObject) -> None:
     tender = data.draw(strategies.tenders())
-    policy = po.Policy(ledger=data.draw(ledgers()), tie_break=None)
+    policy = po.Policy(ledger=data.draw(strategies.ledgers()), tie_break=None)
     award = awarded(tender, policy)
     if award is None:
         return
@@ -176,7 +233,7 @@ def test_drawn_awards_pass_the_check_and_ignoring_never_saves(data: st.DataObjec
 def test_vcg_with_these_costs_is_checked_by_other_code(data: st.DataObject) -> None:
     """The search of the check finds the marginal economies by itself."""
     tender = data.draw(strategies.tenders())
-    award = awarded(tender, po.Policy(ledger=data.draw(ledgers())))
+    award = awarded(tender, po.Policy(ledger=data.draw(strategies.ledgers())))
     if award is None:
         return
     payments = po.pay(award, "vcg")

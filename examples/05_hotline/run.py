@@ -22,6 +22,7 @@ from procure_opt.governance import (
     incentive_contract,
     inspection,
     performance,
+    pooled_bids,
     public_value,
     reliability,
     remedies,
@@ -91,6 +92,23 @@ def lots_of(calls: pd.Series) -> pd.DataFrame:
     table = pd.DataFrame({"lot": hours.keys(), "hours": hours.values()})
     table["estimate"] = (table["hours"] * HOUR).round()
     return table.assign(incumbent="Hailian", handover=[90, 40, 30], replacement=[700, 250, 200])
+
+
+def two_for_the_day(calls: pd.Series, small: float) -> dict[str, po.Award]:
+    """The day in two halves: bids on packages from what an hour costs, and the award as it comes, or with two winners.
+
+    Whoever has both halves answers them from one queue. Lantern, which asks the least for an hour, can do only one.
+    """
+    day = calls.loc[DAY]
+    rates = [
+        {"bidder": "Hailian", "rate": HOUR},
+        {"bidder": "Telecom", "rate": 1.02 * HOUR},
+        {"bidder": "Lantern", "rate": small, "most": 1},
+    ]
+    halves = {"day, half the calls": 0.5, "day, the other half": 0.5}
+    bids = pooled_bids(halves, rates, lambda share: 365 * float(agents(day, share).sum()), money_unit=1)
+    tender = po.Tender([{"lot": lot} for lot in halves], bids, money_unit=1)
+    return {"as it comes": po.award(tender), "two winners": po.award(tender, po.Policy([po.MinWinners(2)]))}
 
 
 # ---- the contract -----------------------------------------------------------------------------------------
@@ -177,6 +195,12 @@ def main() -> None:
     print(f"{calls.sum():,} calls a day, {TARGET:.0%} to be answered in {WITHIN} s: agent hours and cost by lots")
     print(ways.round(3).to_string())
 
+    halves = {small: two_for_the_day(calls, small) for small in (0.045, 0.040)}
+    print("\nThe day in two halves, by what an hour of the small supplier costs, thousand yuan a year:")
+    for small, ends in halves.items():
+        told = "; ".join(f"{name}: {end.cost:,.0f} ({', '.join(end.by_bidder.index)})" for name, end in ends.items())
+        print(f"{small:.3f}: {told}")
+
     tender = po.Tender(
         lots_of(calls), pd.read_csv(HERE / "bids.csv"), pd.read_csv(HERE / "bidders.csv"), name="hotline", money_unit=1
     )
@@ -207,8 +231,9 @@ def main() -> None:
     print(market.table.round(3).to_string(index=False))
     print(answers.round(3).to_string())
 
-    problems = [str(problem) for each in (award, recorded) for problem in po.check(each)]
-    print("\nIndependent check of both awards:", "; ".join(problems) or "nothing to report")
+    every = [award, recorded, *(end for ends in halves.values() for end in ends.values())]
+    problems = [str(problem) for each in every for problem in po.check(each)]
+    print("\nIndependent check of all awards:", "; ".join(problems) or "nothing to report")
     register = risk_register(award, po.check(award), public_value(award, 80), done, market)
     print("\nRisk register:")
     print(register[["level", "source", "subject", "finding", "evidence"]].to_string(index=False))
@@ -216,6 +241,10 @@ def main() -> None:
     assert problems == []
     # Lots by time of day cost no agent; lots by share or subject do.
     assert ways["pooling_loss"].iloc[1] == 0 and ways["pooling_loss"].iloc[2:].min() > 0.15
+    # One supplier is cheaper while pooling saves more than the small one's rate; two winners then cost the rest.
+    dear, cheap = (list(ends.values()) for ends in halves.values())
+    assert len(dear[0].by_bidder) == 1 and 0 < dear[1].cost - dear[0].cost < 0.01 * dear[0].cost
+    assert len(cheap[0].by_bidder) == 2 and cheap[0].cost == cheap[1].cost
     assert award.by_bidder["estimate"].max() <= 0.75 * award.tender.lots["estimate"].sum()
     assert award.ledger_ignored.at["difference", "objective"] >= 0
     assert 0 <= contract["bonded"] < contract["free"] and contract["announced"] < contract["unannounced"]

@@ -137,13 +137,21 @@ class Performance:
 
     @property
     def unmeasured(self) -> pd.DataFrame:
-        """What was agreed on and not measured: rows `contract`, `indicator`, `period` (of the periods of the contract).
+        """What was agreed on and not measured: rows `contract`, `indicator`, `period`.
 
-        No credit or penalty is taken for it, and it does not count in ratings.
+        That is an indicator in a period of a contract that was held to it in another period, and one that was measured
+        nowhere in all periods. No credit or penalty is taken for it, and it does not count in ratings.
         """
-        read = self.table.set_index(KEY).index
-        periods = self.table[["contract", "period"]].drop_duplicates()
-        rows = [(c, i, t) for c, t in periods.itertuples(index=False) for i in self.indicators if (c, i, t) not in read]
+        read = {tuple(key) for key in self.table[KEY].itertuples(index=False)}
+        held = {(contract, indicator) for contract, indicator, _ in read}
+        idle = set(self.indicators) - {indicator for _, indicator in held}
+        periods = self.table[["contract", "period"]].drop_duplicates().itertuples(index=False)
+        rows = [
+            (contract, name, period)
+            for contract, period in periods
+            for name in self.indicators
+            if ((contract, name) in held or name in idle) and (contract, name, period) not in read
+        ]
         return pd.DataFrame(rows, columns=KEY)
 
     def missed(self) -> pd.DataFrame:
