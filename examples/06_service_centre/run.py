@@ -175,7 +175,8 @@ def against_monopoly(tender: po.Tender) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
     table = found.table[["price", "objective"]].rename(columns={"objective": "net"})
     table["HHI"] = [(owners(award)["here"] ** 2).sum() for award in found.awards.values()]
-    table["largest here"] = [owners(award)["here"].max() for award in found.awards.values()]
+    table["largest"] = [owners(award)["here"].idxmax() for award in found.awards.values()]
+    table["here"] = [owners(award)["here"].max() for award in found.awards.values()]
     table["largest in all"] = [owners(award)["in all"].max() for award in found.awards.values()]
     table["replacing"] = [po.replacement_cost(award).max() for award in found.awards.values()]
     # Also at the concentrations just met, so that no award lies below the curve.
@@ -329,7 +330,7 @@ def main(folder: Path | None = None) -> None:
     print(f"\n{award}, HHI {award.hhi:.3f}")
     print(award.bids[["bid", "lots", "fraction", "net", "quality"]].to_string(index=False))
     table, curve = against_monopoly(tender)
-    shares = {"HHI": "{:.2f}", "largest here": "{:.0%}", "largest in all": "{:.0%}"}
+    shares = {"HHI": "{:.2f}", "largest": "{}", "here": "{:.0%}", "largest in all": "{:.0%}"}
     rows(table, **shares)
     print("\nNet cost at each concentration:")
     print(curve[["value", "objective", "price", "hhi", "winners"]].round(3).to_string(index=False))
@@ -368,7 +369,8 @@ def main(folder: Path | None = None) -> None:
     assert table["net"].idxmin() == "no rule" and table.at["all four", "replacing"] < table.at["no rule", "replacing"]
     assert curve["objective"].is_monotonic_decreasing
     # Counted by bidder a group with two names keeps what it may not have counted by owner.
-    assert table.at["all four, by bidder", "largest here"] > 0.35 > table.at["all four", "largest here"]
+    assert table.at["all four, by bidder", "here"] > 0.35 > table.at["all four", "here"]
+    assert able_to(tender, 107) == 2 and able_to(tender, 30) == 6 and ways.at["each theme", "windows"] == 107
     assert gains[0.5] > gains[0.75] > 0 > gains[1.0]
     assert years.at["one contract", "fifth"] > years.at["one contract", "first"]
     told = " ".join((HERE / "README.md").read_text(encoding="utf-8").split())

@@ -426,6 +426,8 @@ def main(folder: Path | None = None) -> None:
     assert math.isclose(sum(spent(award).values()), award.price) and sum(final.values()) == sum(budget.values())
     by_move = moved.set_index("value")["objective"]
     assert math.isclose(by_move[0], by_move[120]) and math.isclose(by_move[0], by_move[270])
+    held = tender.bidders.set_index("bidder")["held"]
+    assert held["Federation"] + held["Kangle"] == 4_200
     assert capped["net"].is_monotonic_increasing
     assert capped.at["a third, new contracts", "of all"] > CAP >= capped.at["a third, all contracts", "of all"]
     assert [type(each) for each in refused.conflict] == [po.MaxShare]
