@@ -168,6 +168,14 @@ def as_written(value: Any) -> str:
     return str(value).strip()
 
 
+HALF = "half of a character (a lone surrogate, which no text may hold)"
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text can be written: JSON and Excel can smuggle in halves of characters, which UTF-8 has no form for."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text) if not text.isascii() else True
+
+
 def as_number(table: str, column: pd.Series, default: float, blank_is_wrong: bool, found: Found) -> pd.Series:
     """Numbers as floats, blanks as the default; every cell that is no number is a problem."""
     name = str(column.name)

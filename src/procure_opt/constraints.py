@@ -77,7 +77,8 @@ def _constraint(cls: type[T]) -> type[T]:
     def post_init(self: Any) -> None:
         penalty = self.penalty
         if penalty is not None and not (_is_number(penalty) and penalty > 0):
-            raise ValueError(f"{cls.__name__}: penalty is {penalty!r}; it must be a positive amount of money a unit")
+            reason = f"it must be a positive amount of money a unit, at most {MOST:g}"
+            raise ValueError(f"{cls.__name__}: penalty is {penalty!r}; {reason}")
         if check is not None:
             check(self)
 
@@ -87,17 +88,20 @@ def _constraint(cls: type[T]) -> type[T]:
     return made
 
 
+MOST = 1e15  # beyond it a sum of money is no longer exact to a unit, and a solver loses the rest beside it
+
+
 def _is_number(value: object) -> bool:
     return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
+        isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and abs(value) <= MOST
     )
 
 
 def _number(rule: str, name: str, value: object, low: float, high: float = math.inf) -> None:
     if not _is_number(value) or not low <= value <= high:  # type: ignore[operator]
-        limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        large = isinstance(value, (int, float)) and value > MOST
+        limits = f"of at most {MOST:g}" if large else f"of at least {low:g}"
+        limits = f"from {low:g} to {high:g}" if math.isfinite(high) else limits
         raise ValueError(f"{rule}: {name} is {value!r}; it must be a number {limits}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from procure_opt.constraints import staying
+from procure_opt.constraints import MOST, staying
 from procure_opt.measures import accept, known, rated, spend, take, wins
 from procure_opt.program import Floats, Linear
 from procure_opt.tender import Tender
@@ -204,8 +203,8 @@ class Ledger:
 
 
 def _amount(value: Any) -> bool:
-    """Whether it is a number of at least 0."""
-    return isinstance(value, Real) and value is not True and value is not False and 0 <= float(value) < math.inf
+    """Whether it is a number of at least 0, and no more than can be added up exactly."""
+    return isinstance(value, Real) and value is not True and value is not False and 0 <= value <= MOST
 
 
 def _figures(column: str, figures: Floats, names: NDArray[np.object_]) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from procure_opt.cells import BadTable, Problem
+from procure_opt.cells import HALF, BadTable, Problem, is_whole
 from procure_opt.constraints import MaxLots
 from procure_opt.tender import REQUIRED, Tender
 
@@ -123,6 +123,8 @@ def _parsed(text: str, file: str, row: int | None) -> Any:
         raise BadTable([Problem(file, row or error.lineno, None, reason)]) from None
     except RecursionError:
         raise BadTable([Problem(file, row, None, "the JSON is nested too deeply to be OCDS")]) from None
+    except ValueError:
+        raise BadTable([Problem(file, row, None, "a number in the JSON has too many digits")]) from None
 
 
 def _processes(document: Any, file: str, row: int | None) -> Iterator[Process]:
@@ -242,7 +244,11 @@ class _Part:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             self.wrong(key, f"this must be a text, not {_shown(value)}")
             return ""
-        return str(value).strip()
+        text = str(value).strip()
+        if not is_whole(text):
+            self.wrong(key, f"{_shown(value)} holds {HALF}")
+            return ""
+        return text
 
     def texts(self, key: str) -> list[str]:
         """The texts in the list under a key."""

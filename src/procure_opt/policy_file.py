@@ -71,6 +71,9 @@ class Toml:
             line = int(place[1]) if place else len(text.splitlines())
             reason = str(error).split(" (at ")[0]
             found(Problem(file, line, None, f"this is not TOML: {reason[:1].lower()}{reason[1:]}"))
+        except (ValueError, RecursionError) as error:
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
+            found(Problem(file, None, None, f"this cannot be read: {reason}"))
 
     def problem(self, key: Key, reason: str) -> None:
         """Report a problem on the line of a key, or of the nearest table that holds it."""

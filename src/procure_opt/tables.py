@@ -17,6 +17,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
@@ -32,7 +33,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from procure_opt import ocds
-from procure_opt.cells import TEXT, BadTable, Problem
+from procure_opt.cells import HALF, TEXT, BadTable, Problem, is_whole
 from procure_opt.policy import Policy
 from procure_opt.policy_file import Toml, parse_policy
 from procure_opt.tender import COLUMNS, REQUIRED, Tender
@@ -209,8 +210,8 @@ def read_rows(path: PathLike, sheet: str = "bids") -> pd.DataFrame:
 
 
 def _sheet_names(file: Path) -> list[str]:
-    workbook = importlib.import_module("openpyxl").load_workbook(file, read_only=True)
-    return [str(name) for name in workbook.sheetnames]
+    with _damage(file):
+        return [str(name) for name in importlib.import_module("openpyxl").load_workbook(file, read_only=True).sheetnames]
 
 
 def _existing(path: PathLike) -> Path:
@@ -362,10 +363,11 @@ def _decoded(data: bytes, label: str, found: Found) -> str | None:
 def _parquet(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     try:
         data = pyarrow.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        found(Problem(path.name, None, None, f"this is no Parquet file: {str(error).splitlines()[0]}"))
+        frame = data.to_pandas(types_mapper={pa.string(): TEXTS, pa.large_string(): TEXTS}.get, ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        found(Problem(path.name, None, None, f"this is no Parquet file: {said}"))
         return None
-    frame = data.to_pandas(types_mapper={pa.string(): TEXTS, pa.large_string(): TEXTS}.get, ignore_metadata=True)
     return _numbered(frame)
 
 
@@ -549,15 +551,10 @@ def _sheets(path: Path, wanted: tuple[str, ...], book: _Book) -> dict[str, list[
     found = book.problems.append
 
     def opened(results: bool) -> Any:
-        with warnings.catch_warnings():  # about looks, such as conditional formats, which are not read
-            warnings.simplefilter("ignore")
-            return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=results)
+        return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=results)
 
-    try:
+    with _damage(path):
         workbook = opened(results=False)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError) as error:
-        reason = "this is no .xlsx workbook, or it is protected by a password: save it anew as .xlsx"
-        raise BadTable([Problem(path.name, None, None, f"{reason} ({error})")]) from None
     titles = {sheet.title.strip().lower(): sheet.title for sheet in workbook.worksheets}
     _misnamed(list(titles), lambda name, close: found(
         Problem(f"{path.name}[{titles[name]}]", None, None, f"rename the sheet to {close}")
@@ -566,19 +563,37 @@ def _sheets(path: Path, wanted: tuple[str, ...], book: _Book) -> dict[str, list[
     sheets: dict[str, list[list[Any]]] = {}
     for name in [name for name in wanted if name in titles]:
         label = book.labels[name] = f"{path.name}[{titles[name]}]"
-        workbook[titles[name]].reset_dimensions()
-        rows = [list(row) for row in workbook[titles[name]].iter_rows()]
-        if any(cell.data_type == "f" for row in rows for cell in row):
-            results = results or opened(results=True)
-            results[titles[name]].reset_dimensions()
-            shown = [list(row) for row in results[titles[name]].iter_rows()]
-        else:
-            shown = rows
+        with _damage(path):
+            rows = shown = _cells(workbook[titles[name]])
+            if any(cell.data_type == "f" for row in rows for cell in row):
+                results = results or opened(results=True)
+                shown = _cells(results[titles[name]])
         sheets[name] = [
             [_value(cell, before, label, found) for cell, before in zip(row, formulas)]
             for row, formulas in zip(shown, rows)
         ]
     return sheets
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Says that a workbook is damaged, whatever the libraries that take it apart stumble over: they have no one error."""
+    try:
+        with warnings.catch_warnings():  # about looks, such as conditional formats, which are not read
+            warnings.simplefilter("ignore")
+            yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = "this is no .xlsx workbook, or it is damaged or protected by a password: save it anew as .xlsx"
+        said = f"{reason} ({str(error)[:200] or type(error).__name__})"
+        raise BadTable([Problem(path.name, None, None, said)]) from None
+
+
+def _cells(sheet: Any) -> list[list[Any]]:
+    """The cells of a sheet; how many it says to have may be wrong, and values are made of them here, not later."""
+    sheet.reset_dimensions()
+    return [list(row) for row in sheet.iter_rows()]
 
 
 def _value(cell: Any, before: Any, label: str, found: Found) -> Any:
@@ -594,7 +609,11 @@ def _value(cell: Any, before: Any, label: str, found: Found) -> Any:
         return value.date().isoformat()
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
-    return _unescaped(value) if isinstance(value, str) else value
+    text = _unescaped(value) if isinstance(value, str) else value
+    if isinstance(text, str) and not is_whole(text):
+        found(Problem(label, before.row, before.column_letter, f"{value!r} holds {HALF}"))
+        return None
+    return text
 
 
 def _plain_text(value: Any) -> str:

@@ -21,6 +21,7 @@ DISTRIBUTIONS = {name for name in dir(stats) if isinstance(getattr(stats, name),
 COMMON = ("uniform", "truncnorm", "beta", "weibull_min", "lognorm", "expon", "triang")
 MARKET = ("in_house", "entry_cost", "entry", "risk_aversion", "absolute_risk_aversion", "correlation", "rings")
 HOW = ("draws", "seed", "base", "value", "funds_cost", "evaluation_cost", "level")
+MOST = 1e15  # money, or a shape: beyond it nothing is meant, and distributions give no numbers
 BY_CLASS = ("rings", "preference", "advantage", "lead")
 
 
@@ -137,8 +138,8 @@ class _Reader:
             if each not in known:
                 self.toml.problem((*key, each), f"{name} has no parameter {each!r}{_hint(each, known)}")
                 right = False
-            elif isinstance(value, bool) or not isinstance(value, int | float):
-                self.toml.problem((*key, each), f"{each} is {value!r}; it must be a number")
+            elif isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
+                self.toml.problem((*key, each), f"{each} is {value!r}; it must be a number from {-MOST:g} to {MOST:g}")
                 right = False
         for each in shapes:
             if each not in parameters:
