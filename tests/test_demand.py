@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 from typing import Any
@@ -14,7 +15,7 @@ from scipy import integrate
 
 import procure_opt as po
 from procure_opt.governance.demand import Queue, cleaning, erlang_a, erlang_b, erlang_c, security, windows
-from procure_opt.governance.splitting import pooling
+from procure_opt.governance.splitting import pooled_bids, pooling
 from strategies import examples
 from test_known import each_row, table
 
@@ -55,8 +56,49 @@ def test_splitting_a_hotline() -> None:
     assert split["extra"].tolist() == [0, 2, 6]
     assert split["cost"].tolist() == pytest.approx([20_000, 16_000 / 0.7, 20_000 / 0.7])
     assert split["loss"].tolist() == pytest.approx([0, 2 / 14, 6 / 14])
+    assert pooling(lambda calls: erlang_c(calls, 180), 200, np.array(lots))["total"].tolist() == split["total"].tolist()
+    with pytest.raises(TypeError, match="fewest gives 5; it must give a Queue"):
+        pooling(lambda calls: 5, 200)  # type: ignore[arg-type, return-value]
     uneven = pooling(lambda calls: erlang_c(calls, 180), 200, [(0.75, 0.25)])
     assert uneven["agents"].iloc[0] == (erlang_c(150, 180).agents, erlang_c(50, 180).agents)
+
+
+def agents_for(calls: float) -> int:
+    return erlang_c(calls, 180).agents
+
+
+@each_row("pooled_awards.csv", "small asks", "rule")
+def test_an_award_weighs_pooling_against_competition(row: dict[str, str]) -> None:
+    rates: list[dict[str, Any]] = [{"bidder": "Nine", "rate": 9}, {"bidder": "Ten", "rate": 10}]
+    if row["small asks"]:
+        rates.append({"bidder": "Small", "rate": float(row["small asks"]), "most": 1})
+    bids = pooled_bids({"east": 100, "west": 100}, rates, agents_for)
+    rules = [po.MinWinners(2)] if row["rule"] == "two winners" else []
+    award = po.award(po.Tender([{"lot": "east"}, {"lot": "west"}], bids), po.Policy(rules))
+    assert sorted(award.by_bidder.index) == row["winners"].split()
+    assert award.price == float(row["price"])
+    assert po.check(award) == []
+
+
+@FEW
+@given(st.lists(st.integers(5, 80), min_size=1, max_size=4), st.lists(st.integers(50, 90), min_size=1, max_size=3))
+def test_bids_on_packages_by_hand(calls: list[int], asked: list[int]) -> None:
+    """Every set of lots once, at rate times the agents of one queue; nobody takes two, and no cover is cheaper than
+    the best way to divide the lots among bidders."""
+    lots = {f"L{i}": some for i, some in enumerate(calls)}
+    rates = [{"bidder": f"B{i}", "rate": rate / 10, "quality": 50 + i} for i, rate in enumerate(asked)]
+    bids = pooled_bids(lots, rates, agents_for, money_unit=0.1)
+    assert len(bids) == len(asked) * (2 ** len(calls) - 1)
+    for row in bids.to_dict("records"):
+        rate = asked[int(row["bidder"][1:])]
+        together = agents_for(sum(lots[lot] for lot in row["lots"]))
+        assert row["price"] == pytest.approx(rate * together / 10) and row["quality"] == 50 + int(row["bidder"][1:])
+    award = po.award(po.Tender([{"lot": lot} for lot in lots], bids, money_unit=0.1), po.Policy(tie_break=None))
+    ways = []
+    for whose in itertools.product(range(len(asked)), repeat=len(calls)):
+        sums = [sum(some for some, who in zip(calls, whose) if who == each) for each in range(len(asked))]
+        ways.append(sum(rate * agents_for(some) for rate, some in zip(asked, sums) if some))
+    assert award.price == pytest.approx(min(ways) / 10)
 
 
 ZONES = [
@@ -180,6 +222,15 @@ def test_more_agents_never_serve_worse(load: float, more: int) -> None:
     assert second.abandoned <= first.abandoned + 1e-12 and second.service_level >= first.service_level - 1e-9
 
 
+@pytest.mark.parametrize("patience, within, wanted", [(120, 1e6, 1.0), (1e-6, 20, None)])
+def test_who_waits_longer_than_anybody_does(patience: float, within: float, wanted: float | None) -> None:
+    """All who are served are served within so long; whoever has no patience is lost, as where nobody can wait."""
+    queue = erlang_a(200, 180, patience, 12, within=within)
+    assert queue.service_level == pytest.approx(1 - queue.abandoned, abs=1e-9)
+    if wanted is None:
+        assert queue.abandoned == pytest.approx(erlang_b(10, 12), rel=1e-6)
+
+
 @FEW
 @given(st.floats(5, 400), st.integers(2, 6))
 def test_pooling_never_costs(calls: float, lots: int) -> None:
@@ -237,7 +288,20 @@ def test_ten_thousand_agents_and_callers_who_give_up() -> None:
         (lambda: erlang_c(200, 180).staff(1.0), "shrinkage is 1.0"),
         (lambda: pooling(lambda calls: erlang_c(calls, 180), 200, [(0.5, 0.6)]), "shares .* sum to 1.1"),
         (lambda: pooling(lambda calls: erlang_c(calls, 180), 200, cost=-1), "cost is -1"),
+        (lambda: pooling(lambda calls: erlang_c(calls, 180), 200, []), "shares is empty"),
+        (lambda: pooling(lambda calls: erlang_c(calls, 180), 200, [2.5]), "shares is 2.5; it must be a whole number"),
+        (lambda: erlang_c(5e7, 180), "the offered load is 2,500,000"),
+        (lambda: erlang_b("3", 3), "load is '3'; it must be a number"),  # type: ignore[arg-type]
+        (lambda: pooled_bids({}, [{"bidder": "A", "rate": 1}], agents_for), "arrivals has 0 lots"),
+        (lambda: pooled_bids({"x": -1}, [{"bidder": "A", "rate": 1}], agents_for), "arrivals of x is -1"),
+        (lambda: pooled_bids({"x": 1}, [{"bidder": "A", "rate": -1}], agents_for), "'rate': -1 is out of range"),
+        (lambda: pooled_bids({"x": 1}, [{"bidder": "A", "rate": 1}] * 2, agents_for), "'A' stands already in row 2"),
+        (lambda: pooled_bids({"x": 1}, [{"bidder": "A", "rate": 1}], lambda some: math.nan), "need for x is nan"),
         (lambda: cleaning(ZONES, wage=-28), "wage is -28"),
+        (lambda: cleaning([ZONES[0], ZONES[0]], wage=28), "'paths' stands already in row 2"),
+        (lambda: cleaning([{**ZONES[0], "cost": 5}], wage=28), "the column is what is counted here"),
+        (lambda: cleaning([ZONES[0], {**ZONES[1], "side": ""}], wage=28).lots("side"), "is blank for squares"),
+        (lambda: cleaning(ZONES, wage=28).lots("hours"), "there is no column 'hours'; there are zone, area"),
         (lambda: cleaning([{**ZONES[0], "rate": 0}], wage=28), "row 2, column 'rate': 0 is out of range"),
         (lambda: cleaning([{"zone": "paths", "area": 1}], wage=28), "column 'times': the column is missing"),
         (lambda: security([{"post": "gate", "count": 1, "hours": 25}], wage=30), "column 'hours': 25 is out of range"),

@@ -252,11 +252,32 @@ def test_vcg_with_these_costs_is_checked_by_other_code(data: st.DataObject) -> N
         ({"default": 1.2, "replacement": 3}, "default is 1.2; it is a probability"),
         ({"default": 0.2}, "default needs replacement"),
         ({"enforcement": float("nan")}, "enforcement is nan"),
+        ({"per_contract": math.inf}, "per_contract is inf"),
+        ({"per_contract": True}, "per_contract is True"),
+        ({"per_contract": [1]}, r"per_contract is \[1\]; it must be at least 0, or name a column"),
+        ({"incumbent": 3}, "incumbent is 3; it must name the lots column"),
     ],
 )
 def test_wrong_figures_are_named(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         po.Ledger(**wrong)
+
+
+@pytest.mark.parametrize("item", sorted({field.name for field in fields(po.Ledger)} - {"incumbent", "search"}))
+def test_figures_below_0_in_a_column_are_named(item: str) -> None:
+    """A negative cost would be paid for out of nothing: one bad cell decides an award."""
+    wrong = TENDER.replace(
+        lots=[lot | {"own": -1} for lot in LOTS],
+        bids=[bid | {"own": -1} for bid in BIDS] if item in ("per_contract", "per_bid_evaluated", "bid_preparation",
+                                                           "enforcement") else BIDS,
+        bidders=[each | {"own": -1} for each in BIDDERS],
+    )  # fmt: skip
+    more = {"replacement": 3} if item == "default" else {"default": 0.1} if item == "replacement" else {}
+    with pytest.raises(ValueError, match="Ledger: 'own' must be at least 0, and is less for"):
+        po.award(wrong, po.Policy(ledger=po.Ledger(**({item: "own"} | more))))
+    texts = TENDER.replace(bidders=[each | {"own": "much"} for each in BIDDERS])
+    with pytest.raises(ValueError, match="own"):
+        po.award(texts, po.Policy(ledger=po.Ledger(**({item: "own"} | more))))
 
 
 def test_a_probability_in_a_column_is_looked_at() -> None:

@@ -246,6 +246,23 @@ def test_the_same_seed_gives_the_same() -> None:
     assert not first.equals(lock_in(HOTLINE, 4, draws=40_000, seed=10).table)
 
 
+def test_two_tenders_of_costs_without_an_upper_end() -> None:
+    """The first has no reserve and needs none; every bid drawn."""
+    costs, n, delta, discount = stats.lognorm(0.3), 3, 0.2, 0.9
+    first, second, _ = two_tenders(costs, n, delta, discount=discount, reserve=3.0)
+    drawn = costs.rvs((n, 400_000), random_state=np.random.default_rng(8))
+    alike = np.sort(drawn, axis=0)[1]
+    paid = np.minimum(np.sort(drawn - delta * np.eye(n)[0][:, None], axis=0)[1], 3.0)
+    assert second == pytest.approx(paid.mean(), abs=5 * paid.std() / len(paid) ** 0.5)
+    known = contest(costs, n - 1, delta, reserve=3.0)
+    expected = alike.mean() - discount * (known.incumbent - known.entrant)
+    assert first == pytest.approx(expected, abs=5 * alike.std() / len(alike) ** 0.5)
+
+
+def test_one_course_of_events_has_no_spread() -> None:
+    assert lock_in(HOTLINE, 2, draws=1).table["price_se"].isna().all()
+
+
 @FEW
 @given(st.floats(0, 0.8), st.floats(0, 0.2), st.integers(1, 3))
 def test_who_has_learnt_more_keeps_more_away(delta: float, more: float, winners: int) -> None:
@@ -317,6 +334,10 @@ def test_caps_bind_on_owners_or_are_evaded_by_a_second_name() -> None:
         (lambda: RepeatedTender(UNIFORM, 5, most_terms=0), "most_terms is 0"),
         (lambda: lock_in(replace(HOTLINE, term=3), 8), "periods is 8; it must be a whole multiple of the term, 3"),
         (lambda: lock_in(HOTLINE, draws=0), "draws is 0"),
+        (lambda: replace(HOTLINE, advantage=0.3), "advantage is 0.3; give figures for 0, 1, 2"),  # type: ignore[arg-type]
+        (lambda: replace(HOTLINE, winners="2"), "winners is '2'; it must be a whole number"),  # type: ignore[arg-type]
+        (lambda: remedies(HOTLINE, {"as it is": {"winners": 2}}), "changes names one 'as it is'"),
+        (lambda: two_tenders(stats.lognorm(0.3), 3, 0.2), "costs have no upper end; give a reserve"),
         (lambda: lock_in(replace(HOTLINE, winners=4), 30), "4 winners over 30 tenders"),
         (lambda: chain(replace(HOTLINE, winners=2)), "winners is 2; the chain is for one winner"),
     ],

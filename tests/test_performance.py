@@ -56,12 +56,31 @@ def test_credits_by_hand() -> None:
     assert capped["uncapped"].tolist() == pytest.approx(found["credit"].tolist())
 
 
+def test_contracts_may_be_numbered() -> None:
+    rows = [reading(7, "mean wait", period, 45, 30) for period in ("1", "2")]  # type: ignore[arg-type]
+    done = performance(rows, [WAIT])
+    assert done.charges({7: 100})["pay"].tolist() == pytest.approx([98.5, 98.5])  # type: ignore[dict-item]
+    assert done.rating({7: "X"}).table.index.tolist() == ["X"]  # type: ignore[dict-item]
+
+
 def test_how_often_it_was_missed() -> None:
     found = DONE.missed()
     assert found[["contract", "indicator", "periods", "missed"]].values.tolist() == [
         ["north", "answered in 20 s", 4, 2], ["north", "mean wait", 1, 1], ["south", "mean wait", 1, 1],
     ]  # fmt: skip
     assert found["worst"].tolist() == pytest.approx([0.19, 15, 10])
+    assert found["share"].tolist() == pytest.approx([(0.04 + 0.06) / 4, 0.015, 0.01])
+    assert found["penalty"].tolist() == [200, 0, 0]
+
+
+def test_what_was_not_measured_is_told() -> None:
+    """North was held to its wait in March alone; nobody ever measured courtesy."""
+    assert DONE.unmeasured.values.tolist() == [
+        ["north", "mean wait", "2026-01"], ["north", "mean wait", "2026-02"], ["north", "mean wait", "2026-04"],
+    ]  # fmt: skip
+    missing = performance(ROWS[-2:], [WAIT, Indicator("courtesy")]).unmeasured
+    assert missing.values.tolist() == [["south", "courtesy", "2026-01"]]
+    assert performance(ROWS[:4], [ANSWERED]).unmeasured.empty
 
 
 @FEW
@@ -296,6 +315,9 @@ def test_every_problem_of_a_table_is_placed() -> None:
         (lambda: Indicator("x", credit=-0.1), "x: credit is -0.1"),
         (lambda: Indicator("x", most=1.2), "x: most is 1.2; it must be a number from 0 to 1"),
         (lambda: Indicator("x", step=0), "x: step is 0"),
+        (lambda: Indicator("x", weight="1"), "x: weight is '1'"),  # type: ignore[arg-type]
+        (lambda: performance(ROWS, [ANSWERED, WAIT, replace(WAIT, credit=0.5)]), "two called 'mean wait'"),
+        (lambda: DONE.charges({"north": 1, "south": 1, "west": 1}), "fees names west, of which nothing was measured"),
         (lambda: DONE.charges({"north": 1}), "no fee for south"),
         (lambda: DONE.charges({"north": 1, "south": -1}), "the fee of south is -1"),
         (lambda: DONE.charges({"north": 1, "south": 1}, at_risk=2), "at_risk is 2"),

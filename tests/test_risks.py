@@ -49,6 +49,9 @@ def test_public_value_by_hand() -> None:
     unknown = [{key: value for key, value in bid.items() if key != "quality"} for bid in BIDS]
     found = public_value(po.award(po.Tender(LOTS, unknown)), 50)
     assert [row[2:] for row in told(found)] == [(f"lot {lot}", "its quality is not known") for lot in "AB"]
+    unestimated = po.award(po.Tender([{"lot": "A"}], BIDS[:1]))
+    found = public_value(unestimated, 50)
+    assert np.isnan(found.mean) and found.table["quality"].tolist() == [60]
     with pytest.raises(ValueError, match="floor is 120"):
         public_value(AWARD, 120)
 
@@ -110,7 +113,10 @@ def test_performance_and_lock_in() -> None:
         ("performance", "indicators", "contract n", "order was missed"),
         ("performance", "third party", "order", "evaluators do not agree"),
     ]
-    assert "in 1 of 2 periods, at worst by 5" in risk_register(done).at[0, "evidence"]
+    assert "in 1 of 2 periods, at worst by 5; credits of 0.0% of the fees" in risk_register(done).at[0, "evidence"]
+    charged = performance(rows[:2], [Indicator("order", credit=0.01, penalty=50), Indicator("quiet")])
+    assert "credits of 5.0% of the fees, penalties of 50.00" in risk_register(charged).at[0, "evidence"]
+    assert ("performance", "indicators", "contract n", "quiet was not measured") in told(charged)
     market = RepeatedTender(stats.uniform(0, 1), 5, (0, 0.15, 0.3, 0.45, 0.6), entry_cost=0.02)
     assert told(chain(market)) == [("value", "lock-in", "the market", "the incumbent may become a monopoly")]
     assert "above 10% from period 3" in risk_register(chain(market)).at[0, "evidence"]
