@@ -12,8 +12,10 @@ import procure_opt as po
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import auctions
 import award
+import contracts
 import growth
 import instances
+import lock_in
 import payments
 import results
 from cats import FAMILIES
@@ -122,6 +124,24 @@ def test_auctions_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auctions, "market_of", lambda classes: auctions.MARKET)
     assert len(auctions.growth(1, 100)) == 10
     assert [len(row) for row in auctions.solving(1)] == [3] * 5
+
+
+def test_contracts() -> None:
+    measured = contracts.measure("4x6", 1)
+    found = measured.timed["contract"].result
+    assert found.expected_wage == pytest.approx(measured.timed["arrays"].result, abs=1e-9)
+    assert measured.timed["averse"].result.expected_wage >= measured.timed["averse"].result.first_best
+    assert measured.timed["all"].result.net >= measured.timed["all"].result.table["net"].max() - 1e-9
+    assert len(measured.row) == len(contracts.HEAD) and measured.row[0] == "4 × 6"
+    assert "## Contracts" in contracts.text([measured], 1)
+
+
+def test_repeated_tenders() -> None:
+    assert {"uniform", "two suppliers"} <= set(lock_in.MARKETS)
+    one, two = lock_in.measure(["uniform", "two suppliers"], 1, 2_000)
+    assert one.off < 5 and two.off != two.off  # standard errors off the chain, which two winners do not have
+    assert len(one.row) == len(two.row) == len(lock_in.HEAD)
+    assert "## Lock-in" in lock_in.text([one, two])
 
 
 def test_a_section_replaces_itself_alone(tmp_path: Path) -> None:
