@@ -265,6 +265,7 @@ def draw_rules(axes: Any, table: pd.DataFrame, curve: pd.DataFrame) -> None:
     for name in ("no rule", "three owners in front", "two for insurance", "all four, by bidder", "all four"):
         at = table.at[name, "HHI"], table.at[name, "net"]
         axes.annotate(name, at, (6, 6), textcoords="offset points", fontsize=9)
+    axes.set_xlim(0.1, 0.85)
     axes.set_xlabel("concentration by owner (HHI)")
     axes.set_ylabel("prices less quality at its worth")
     axes.legend(frameon=False, fontsize=9)
