@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 
@@ -61,14 +62,31 @@ def _scoring() -> str:
 
 
 def _published() -> str:
-    from procure_opt import scoring
+    from procure_opt.scoring import PUBLISHED
 
-    claims = (scoring.SCALE, scoring.FALLS, scoring.RISES, scoring.FULL, scoring.ALONE, scoring.WITHIN)
     return table(
-        ["law or practice", "formula", *claims],
-        ([law, f"`{value!r}`", *(yes(claim in value.claims) for claim in claims)]  # type: ignore[attr-defined]
-         for law, value in scoring.PUBLISHED.items()),
+        ["law or practice", "formula", "claims"],
+        ([law, f"`{written(value)}`", ", ".join(sorted(value.claims))]  # type: ignore[attr-defined]
+         for law, value in PUBLISHED.items()),
     )  # fmt: skip
+
+
+def written(value: Any) -> str:
+    """A value as one would write it, without what is left at its default.
+
+    >>> from procure_opt import LowestPrice, Qualified, RelativePrice
+    >>> written(RelativePrice(0.4, floor=0.3)), written(Qualified(LowestPrice(), minimum=75))
+    ('RelativePrice(0.4, floor=0.3)', 'Qualified(LowestPrice(), minimum=75)')
+    """
+    said = []
+    for each in fields(value):
+        given = getattr(value, each.name)
+        text = written(given) if is_dataclass(given) else repr(given)
+        if each.default is MISSING:
+            said.append(text)
+        elif given != each.default:
+            said.append(f"{each.name}={text}")
+    return f"{type(value).__name__}({', '.join(said)})"
 
 
 def _low_bids() -> str:
@@ -169,7 +187,7 @@ def _commands() -> str:
 
 
 def _default(value: Any) -> str:
-    return "" if value is None or value == [] else f"`{value}`"
+    return "" if value is None or value == [] or value is False else f"`{value}`"
 
 
 TABLES: Mapping[str, Callable[[], str]] = {

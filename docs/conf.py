@@ -27,6 +27,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["tutorial"]
 myst_heading_anchors = 4
 default_role = "code"
+smartquotes = False  # --out and "fixed" are to be typed as they stand
 
 html_theme = "furo"
 html_title = "procure_opt"
@@ -66,6 +67,8 @@ def filled(text: str) -> str:
     text = re.sub(r"```\{reference\} (\S+)\n(.*?)```", lambda found: documented(found[1], found[2].split()), text,
                   flags=re.DOTALL)  # fmt: skip
     text = re.sub(r"```\{catalogue\} (.+?)\n```", lambda found: catalogues.TABLES[found[1]](), text)
+    text = text.replace("\n\n```\n", "\n```\n")  # a session ends at a blank line, which need not be seen
+    text = text.replace("```console", "```text")  # whose colours take a comment of a file for a command
     return re.sub(r"\[`(po(?:\.\w+)+)`\]\([\w./]+\.md\)", lambda found: f"{{py:obj}}`{found[1]} <{full(found[1])}>`",
                   text)  # fmt: skip
 
@@ -99,9 +102,14 @@ def documented(package: str, names: list[str]) -> str:
 def plain(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with code between single backticks; the site is made of reStructuredText.
 
-    Of a property napoleon would take what stands before a colon for its type, unless the first line is blank.
+    Of a property napoleon would take what stands before a colon for its type, unless the first line is empty of text.
     """
-    lines[:] = [*([""] if what in ("attribute", "property") else []), *"\n".join(restructured(lines)).split("\n")]
+    lines[:] = [*(["..", ""] if what in ("attribute", "property") else []), *"\n".join(restructured(lines)).split("\n")]
+
+
+def signed(app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None) -> Any:
+    """Signatures with defaults that can be read."""
+    return None if signature is None else (signature.replace("<factory>", "..."), returned)
 
 
 def restructured(lines: list[str]) -> Iterator[str]:
@@ -142,3 +150,4 @@ def setup(app: Any) -> None:
     """Before napoleon, which reads sections of docstrings."""
     app.connect("source-read", worked_out)
     app.connect("autodoc-process-docstring", plain, priority=400)
+    app.connect("autodoc-process-signature", signed)
