@@ -204,7 +204,7 @@ class Ledger:
 
 def _amount(value: Any) -> bool:
     """Whether it is a number of at least 0, and no more than can be added up exactly."""
-    return isinstance(value, Real) and value is not True and value is not False and 0 <= value <= MOST
+    return isinstance(value, Real) and value is not True and value is not False and 0 <= float(value) <= MOST
 
 
 def _figures(column: str, figures: Floats, names: NDArray[np.object_]) -> Floats:
