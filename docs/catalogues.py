@@ -119,14 +119,6 @@ def _rules() -> str:
     )
 
 
-def _package_rules() -> str:
-    from procure_opt.auction.packages import CATALOGUE
-
-    return table(
-        ["payment of `PackageRule`", "says"], ([f"`{name}`", sentence(each.price)] for name, each in CATALOGUE.items())
-    )
-
-
 def _estimators() -> str:
     from procure_opt.auction.estimate import METHODS, Parting
 
@@ -199,7 +191,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "low bids": _low_bids,
     "payments": _payments,
     "rules": _rules,
-    "package rules": _package_rules,
     "estimators": _estimators,
     "screens": _screens,
     "flags": _flags,

@@ -113,7 +113,7 @@ def signed(app: Any, what: str, name: str, obj: Any, options: Any, signature: st
 
 
 def restructured(lines: list[str]) -> Iterator[str]:
-    """Code spans, formulas that stand apart, sessions as they are, and nothing else taken for markup.
+    """Code spans, formulas that stand apart and tables, sessions as they are, and nothing else taken for markup.
 
     >>> list(restructured(["The |mean| of `x`s:", "", "    m = Σ x_i / n", "", ">>> 2 * 3", "6"]))[::2]
     ['The \\\\|mean\\\\| of ``x``\\\\ s:', '::\\n\\n    m = Σ x_i / n', '>>> 2 * 3\\n6']
@@ -127,6 +127,8 @@ def restructured(lines: list[str]) -> Iterator[str]:
             yield block
         elif indent >= 4 and not section:
             yield f"::\n\n{block}"
+        elif all(line.startswith("| ") for line in block.split("\n")):
+            yield "::\n\n    " + block.replace("\n", "\n    ")
         else:
             text, session, after = block.partition("\n>>> ")
             yield prose(text) + (f"\n\n>>> {after}" if session else "")

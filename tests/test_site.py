@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import doctest
+import importlib.util
 import inspect
 import os
 import re
@@ -14,8 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from typer.main import get_command
 
 import procure_opt as po
+from procure_opt import abnormal, constraints, payments, policy, scoring
+from procure_opt.auction import rules
+from procure_opt.auction.estimate import METHODS
+from procure_opt.auction.flags import FLAGS
+from procure_opt.auction.screens import SCREENS
+from procure_opt.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -153,6 +161,55 @@ WITHOUT = {
 @pytest.mark.parametrize("package, name, value", EXPLAINED)
 def test_everything_public_is_shown_at_work(package: str, name: str, value: Any) -> None:
     assert (example(name, value) or name in returned()) != (name in WITHOUT)
+
+
+def catalogues() -> Any:
+    """docs/catalogues.py, which makes the tables of the reference."""
+    spec = importlib.util.spec_from_file_location("catalogues", DOCS / "catalogues.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ENTRIES: dict[str, list[str]] = {
+    "constraints": [each.__name__ for each in constraints.CATALOGUE],
+    "objectives": [each.__name__ for each in policy.OBJECTIVES],
+    "tie-breaks": [each.__name__ for each in policy.TIE_BREAKS],
+    "scoring": [each.__name__ for each in scoring.CATALOGUE],
+    "published": list(scoring.PUBLISHED),
+    "low bids": [each.__name__ for each in abnormal.TESTS],
+    "payments": list(payments.CATALOGUE),
+    "rules": [each.__name__ for each in rules.CATALOGUE],
+    "estimators": list(METHODS),
+    "screens": [each.name for each in SCREENS],
+    "flags": [each.code for each in FLAGS],
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_catalogue_is_a_table_with_a_row_for_each_entry(name: str) -> None:
+    """Each entry is named in the first cell of its row, and no cell that says something of it is blank."""
+    _, _, *rows = catalogues().TABLES[name]().splitlines()
+    cells = [re.split(r"(?<!\\) \| ", row.removeprefix("| ").removesuffix(" |")) for row in rows]
+    assert len(rows) == len(ENTRIES[name])
+    assert all(entry in first for entry, (first, *_) in zip(ENTRIES[name], cells, strict=True))
+    assert all(second.strip() for _, second, *_ in cells)
+
+
+def test_every_option_of_the_command_line_is_told() -> None:
+    told = catalogues().TABLES["commands"]()
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        section = re.search(rf"^## procure-opt {name}\n(.*?)(?=^## |\Z)", told, re.DOTALL | re.MULTILINE)
+        assert section is not None
+        options = [each.opts[0] for each in command.params if each.param_type_name == "option" and each.name != "help"]
+        assert re.findall(r"^\| `(--[\w-]+)", section[1], re.MULTILINE) == options
+
+
+def test_every_table_stands_on_a_page() -> None:
+    marks = [mark for page in PAGES for mark in re.findall(r"```\{catalogue\} (.+)\n```", text(page))]
+    assert sorted(marks) == sorted(catalogues().TABLES)
+    assert set(marks) == {*ENTRIES, "commands"}
 
 
 # ---- links, the table of problems, examples ---------------------------------------------------------------
