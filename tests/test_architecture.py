@@ -141,7 +141,8 @@ MAY = {
     "report.document": "award check governance.risks payments policy report.audience report.case report.content"
     " report.evidence report.findings report.government report.page report.sections report.texts report.workbook",
     "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
-    " auction.market_file auction.estimate auction.past_file auction.report_past",
+    " auction.market_file auction.estimate auction.past_file auction.report_past report.audience report.document"
+    " report.findings",
 }
 # A folder is a room: its modules are named after it, with a dot.
 MODULES = sorted(

@@ -1,8 +1,11 @@
-"""The command line: `procure-opt award`, `announce`, `compare`, `estimate` and `screen`."""
+"""The command line: `procure-opt award`, `announce`, `report`, `compare`, `estimate` and `screen`."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +22,7 @@ from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
 from procure_opt.printing import err, out, show_table, shown
 from procure_opt.tables import read_policy, read_tender, write_csv
+from procure_opt.whole import whole
 
 if TYPE_CHECKING:
     from procure_opt.auction.compare import Comparison
@@ -73,6 +77,46 @@ def announce_command(source: Source, policy: PolicyFile = None) -> None:
     out.print(f"Hash: {announcement.hash}", soft_wrap=True)
 
 
+@app.command("report")
+def report_command(
+    source: Source,
+    policy: PolicyFile = None,
+    audience: Annotated[str, typer.Option(help="committee, public, or bidder:NAME.")] = "committee",
+    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    past: Annotated[Path | None, typer.Option(help="Past bids, to be screened: .csv, .parquet, .xlsx, OCDS.")] = None,
+    rule: Annotated[str | None, typer.Option("--pay", help=f"Payment rule: {', '.join(CATALOGUE)}.")] = None,
+    announced: Annotated[str | None, typer.Option(help="The hash announced before opening.")] = None,
+    to: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables as a workbook beside the page.")] = False,
+    seconds: Annotated[float, typer.Option(help="After so many no further diagnosis is begun; 0 = no bound.")] = 120,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for the award itself.")] = None,
+) -> None:
+    """Award a tender and write its report, for who decides, for the public, or for one bidder."""
+    from procure_opt.auction.past_file import read_past
+    from procure_opt.report.audience import Audience
+    from procure_opt.report.document import hashes, report
+    from procure_opt.report.findings import Bounds
+
+    tender, rules = read_tender(source), _policy(source, policy)
+    Audience.of(audience, tender)  # before the work, which may be long
+    seen = None if past is None else read_past(past)
+    decided = award(tender, rules, time_limit=time_limit, announced=announced, progress=sys.stderr.isatty())
+    page = report(
+        decided,
+        audience=audience,
+        lang=lang,
+        payments=rule,
+        past=seen,
+        announced=announced,
+        inputs=hashes(source, policy, past),
+        bounds=Bounds(seconds=seconds or None),
+    )
+    written = [page.write(to)]
+    if xlsx:
+        written.append(page.workbook(to.with_suffix(".xlsx")))
+    out.print(f"Written: {escape(', '.join(map(str, written)))}", soft_wrap=True)
+
+
 @app.command("compare")
 def compare_command(
     source: Annotated[Path, typer.Argument(metavar="MARKET_TOML", help="Suppliers' costs and the rules to compare.")],
@@ -99,7 +143,8 @@ def compare_command(
         write_csv(found.differences, beside)
         out.print(f"Written: {escape(str(table))}, {escape(str(beside))}", soft_wrap=True)
     if plot is not None:
-        found.plot().savefig(plot)
+        with whole(plot) as beside:
+            found.plot().savefig(beside)
         out.print(f"Written: {escape(str(plot))}", soft_wrap=True)
 
 
@@ -291,14 +336,34 @@ def write_payments(payments: Payments, folder: Path) -> list[str]:
     return ["payments.csv"]
 
 
+def _stopped(number: int, _frame: object) -> None:
+    """Stop in good order, no file half written; at once if what is at work does not let go within a second."""
+    late = threading.Timer(1.0, os._exit, [128 + number])
+    late.daemon = True
+    late.start()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise _Ended(128 + number)
+
+
+class _Ended(SystemExit):
+    """The process is asked to end."""
+
+
 def main() -> None:
     """Run the command line; whatever is wrong is said in words, never as a traceback."""
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stopped)
         app(standalone_mode=False)
     except typer.Exit as leaving:
         sys.exit(leaving.exit_code)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C
+        err.print("Interrupted: what is not listed as written is as it was.")
         sys.exit(130)
+    except _Ended as ended:
+        err.print("Ended on request: what is not listed as written is as it was.")
+        sys.exit(ended.code)
     except BadTable as bad:
         for problem in bad.problems:
             err.print(escape(str(problem)))

@@ -1,12 +1,14 @@
 """What a report says beyond the award itself: looked for in the name of its audience, within bounds, nothing silently.
 
-Each part is begun only while there is time, and only for a tender that is not too large; what is left out is noted
-with the reason. A part that has begun is finished.
+Each part is begun only while there is time, and only for a tender that is not too large; a part that takes longer is
+given up, but for what it has found by then. What is left out is noted with the reason.
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -43,8 +45,8 @@ class Bounds:
     """How far a report looks. Counts give the same page on every machine; seconds do not, and the page says so.
 
     Attributes:
-        seconds: After so many no further part is begun; None = counts alone.
-        bids: Bids whose price to win is looked for, those nearest to winning or losing first.
+        seconds: For all that is looked for; None = counts alone.
+        bids: Bids whose price to win is looked for: a quarter winners, then the losers nearest to what won their lots.
         near: Other awards listed.
         within: Share of the objective within which they lie.
         caps: Caps on an owner's share through which the frontier of cost and concentration goes.
@@ -100,14 +102,25 @@ class Lost:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What was found; None where it is not for the audience, or was left out."""
+    """What was found; None where it is not for the audience, or was left out.
+
+    Attributes:
+        lost: The bids not accepted, each with its reason.
+        constraints: What rules cost; to others than the committee which ones bind.
+        near, frontier, scenarios: As `diagnose` has them.
+        moves: One row a bid whose price to win is known: `bid`, `bidder`, `wins`, `price`, `price_to_win`, `change`,
+            `share`.
+        evaluators: What one evaluator left out, and noise, change.
+        ignored: What deciding without the ledger would have cost.
+    """
 
     lost: tuple[Lost, ...]
     constraints: pd.DataFrame | None = None
     near: NearTies | None = None
     frontier: pd.DataFrame | None = None
     scenarios: Scenarios | None = None
-    stability: Stability | None = None
+    moves: pd.DataFrame | None = None
+    evaluators: Stability | None = None
     ignored: float = math.nan
     left_out: tuple[LeftOut, ...] = ()
 
@@ -129,16 +142,56 @@ class Clock:
         """Note that a part was left out."""
         self.out.append(LeftOut(what, why, values))
 
-    def run(self, what: str, part: Callable[[], T]) -> T | None:
-        """The part, if there is time for it to begin and it has an answer."""
+    def run(self, what: str, part: Callable[[], T], share: float = 1.0) -> T | None:
+        """The part, if it has an answer within a share of the time left; else it is noted as left out."""
         if self.left <= 0:
-            self.skip(what, "out.time", seconds=f"{self.bounds.seconds:g}")
+            self.late(what)
             return None
         try:
-            return part()
+            return part() if math.isinf(self.end) else within(part, self.left * share)
+        except TimeoutError:
+            self.late(what)
         except (ValueError, Infeasible) as none:
             self.skip(what, "out.failed", why=str(none))
-            return None
+        return None
+
+    def late(self, what: str) -> None:
+        """Note that there was no time for a part."""
+        self.skip(what, "out.time", seconds=f"{self.bounds.seconds:g}")
+
+
+class _GivenUp(BaseException):
+    """Ends a part that takes too long."""
+
+
+def within(part: Callable[[], T], seconds: float) -> T:
+    """What a function returns, if it does within so many seconds.
+
+    A solver has no deadline of its own in most diagnoses, so the part runs in a thread, which is told to end and left
+    alone. It ends when the step of the solver it is in comes back.
+
+    Raises:
+        TimeoutError: it did not return in time.
+    """
+    answer: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answer.append(part())
+        except BaseException as wrong:
+            failed.append(wrong)
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    worker.join(seconds)
+    if worker.is_alive():
+        if worker.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(_GivenUp))
+        raise TimeoutError
+    if failed:
+        raise failed[0]
+    return answer[0]
 
 
 def look(award: Award, audience: Audience, payments: Payments | None, bounds: Bounds) -> Findings:
@@ -150,24 +203,24 @@ def look(award: Award, audience: Audience, payments: Payments | None, bounds: Bo
             clock.skip(what, "out.unproven")
         return Findings(tuple(reasons), left_out=tuple(clock.out))
     priced = clock.run("constraints", lambda: _constraints(award, audience, payments))
-    own = {each.bid for each in reasons if audience.owns(each.bidder) and not math.isnan(each.price)}
-    firm, to_win = _to_win(award, audience, own, clock)
-    lost = tuple(replace(each, price_to_win=to_win.get(each.bid, math.nan)) for each in reasons)
-    lost = tuple(_known(each, to_win) for each in lost)
+    to_win = _prices_to_win(award, audience, clock)
+    lost = tuple(_known(replace(each, price_to_win=to_win.get(each.bid, math.nan)), to_win) for each in reasons)
     if not audience.committee:
         return Findings(lost, None if priced is None else priced[["constraint", "binds"]], left_out=tuple(clock.out))
+    moves = _moves(award, to_win)
     if len(award.tender.price) > bounds.large:
-        for what in ("near", "frontier", "scenarios"):
+        for what in ("near", "frontier", "scenarios", "stability"):
             clock.skip(what, "out.size", bids=f"{len(award.tender.price):,}", limit=f"{bounds.large:,}")
-        return Findings(lost, priced, stability=firm, left_out=tuple(clock.out))
+        return Findings(lost, priced, moves=moves, left_out=tuple(clock.out))
     room = bounds.within * abs(award.objective)
     return Findings(
         lost,
         priced,
-        near=clock.run("near", lambda: near_ties(award, room, bounds.near)) if bounds.near else None,
+        moves=moves,
+        near=clock.run("near", lambda: near_ties(award, room, bounds.near), 0.5) if bounds.near else None,
         frontier=_frontier(award, clock),
         scenarios=clock.run("scenarios", lambda: _scenarios(award, priced, bounds)),
-        stability=firm,
+        evaluators=_evaluators(award, clock),
         ignored=_ignored(award, clock),
         left_out=tuple(clock.out),
     )
@@ -265,42 +318,76 @@ def _known(lost: Lost, to_win: Mapping[str, float]) -> Lost:
     return replace(lost, why="why.never") if never else lost
 
 
-def _to_win(
-    award: Award, audience: Audience, own: set[str], clock: Clock
-) -> tuple[Stability | None, dict[str, float]]:
-    """Prices to win, of the bids nearest to winning for the committee, of its own for a bidder; none for the public."""
-    bounds = clock.bounds
-    if audience.committee:
-        found = clock.run("price_to_win", lambda: _stability(award, clock))
-        if found is None:
-            return None, {}
-        bids, done = len(award.tender.price), len(found.bids)
-        if done < bids:
-            clock.skip("price_to_win", "out.nearest", done=f"{done:,}", all=f"{bids:,}")
-        if math.isnan(found.other_winner) and len(award.tender.scores) and not bounds.draws:
-            clock.skip("noise", "out.asked")
-        return found, dict(zip(found.bids["bid"], found.bids["price_to_win"]))
-    told: dict[str, float] = {}
-    valid = [str(bid) for bid in award.tender.bid_names if bid in own]
-    for bid in valid[: bounds.bids]:
-        if clock.left <= 0:
-            break
-        told[bid] = price_to_win(award, bid)
-    if len(told) < len(valid):
-        clock.skip("price_to_win", "out.own", done=len(told), all=len(valid))
-    return None, told
+def _prices_to_win(award: Award, audience: Audience, clock: Clock) -> dict[str, float]:
+    """Prices to win: for the committee of the bids that say most, for a bidder of its own, for the public none."""
+    bids = _worth_asking(award, audience, clock.bounds.bids)
+    every = [bidder for bidder in award.tender.bids["bidder"] if audience.owns(bidder)]
+    found: dict[str, float] = {}
+
+    def look_for() -> None:
+        for bid in bids:
+            found[bid] = price_to_win(award, bid)
+
+    if bids:
+        before = len(clock.out)
+        clock.run("price_to_win", look_for, 0.5)
+        del clock.out[before:]  # what is missing is told below
+    if len(found) < len(every):
+        clock.skip("price_to_win", "out.prices", done=f"{len(found):,}", all=f"{len(every):,}")
+    return dict(found)
 
 
-def _stability(award: Award, clock: Clock) -> Stability:
-    """For as many bids as half of the time left is enough for, told by how long the first takes."""
-    bounds = clock.bounds
-    limit = bounds.bids
-    if math.isfinite(clock.end) and len(award.tender.price):
-        began = time.monotonic()
-        price_to_win(award, str(award.tender.bid_names[0]))
-        took = max(time.monotonic() - began, 1e-3)
-        limit = max(1, min(limit, int(clock.left / 2 / took)))
-    return stability(award, limit=limit, draws=bounds.draws)
+def _worth_asking(award: Award, audience: Audience, most: int) -> list[str]:
+    """Bids in the order in which their prices to win are looked for.
+
+    Losers nearest to what was paid for their lots come first, then winners. Where a price does not enter in proportion
+    (discounts, parts of lots) many awards must be decided for one bid: these come last.
+    """
+    tender, _ = award.policy.field(award.tender)
+    won = set(award.bids["bid"])
+    at = pd.Index(tender.bid_names).get_indexer(pd.Index(award.bids["bid"]))
+    part = tender.part[at].multiply(award.bids["fraction"].to_numpy(dtype=float)[:, None]).tocsr()
+    size = np.where(np.isfinite(tender.estimate) & (tender.estimate > 0), tender.estimate, 1.0)
+    worth = part @ size
+    rate = award.bids["net"].to_numpy(dtype=float) / np.where(worth > 0, worth, 1.0)
+    paid = np.asarray(part.T @ rate) * size + np.nan_to_num(tender.in_house) * tender.money_unit * _kept(award, tender)
+    ask = (tender.price + tender.fixed) * tender.money_unit
+    instead = np.maximum(tender.part @ paid, 1e-9)
+    bent = np.isin(tender.bidder_of, [each.bidder for each in tender.schedules]) | (tender.min_fraction < 1)
+    order = sorted(range(len(ask)), key=lambda bid: (bent[bid], abs(ask[bid] / instead[bid] - 1), bid))
+    mine = [str(tender.bid_names[bid]) for bid in order if audience.owns(tender.bidder_names[tender.bidder_of[bid]])]
+    losers = [bid for bid in mine if bid not in won]
+    winners = [bid for bid in mine if bid in won]
+    first = losers[: max(most - len(winners), most * 3 // 4)]
+    return [*first, *winners][:most]
+
+
+def _kept(award: Award, tender: Tender) -> Any:
+    """The part of each lot done in-house."""
+    kept = np.zeros(len(tender.demand))
+    kept[pd.Index(tender.lot_names).get_indexer(pd.Index(award.in_house["lot"]))] = award.in_house["fraction"]
+    return kept
+
+
+def _moves(award: Award, to_win: Mapping[str, float]) -> pd.DataFrame:
+    """By how much a price must move to flip its bid."""
+    bids = award.tender.bids
+    table = bids[bids["bid"].isin(list(to_win))][["bid", "bidder", "price"]].reset_index(drop=True)
+    table.insert(2, "wins", table["bid"].isin(award.bids["bid"]))
+    table["price_to_win"] = table["bid"].map(dict(to_win)).astype(float)
+    table["change"] = table["price_to_win"] - table["price"]
+    table["share"] = table["change"] / table["price"].where(table["price"] > 0)
+    return table.sort_values("share", key=lambda share: share.abs(), kind="stable", ignore_index=True)
+
+
+def _evaluators(award: Award, clock: Clock) -> Stability | None:
+    """What leaving out each evaluator changes, and the noise of scores where draws are asked for."""
+    if award.tender.scores.empty:
+        return None
+    draws = clock.bounds.draws
+    if not draws:
+        clock.skip("noise", "out.asked")
+    return clock.run("stability", lambda: stability(award, limit=0, draws=draws))
 
 
 # ---- what rules cost --------------------------------------------------------------------------------------
@@ -323,14 +410,16 @@ def _frontier(award: Award, clock: Clock) -> pd.DataFrame | None:
     ))  # fmt: skip
     rows: list[pd.DataFrame] = []
     caps = sorted(clock.bounds.caps, reverse=True)
-    for cap in caps:
-        if clock.left <= 0:
-            clock.skip("frontier", "out.time", seconds=f"{clock.bounds.seconds:g}")
-            clock.skip("frontier", "out.frontier", shown=len(rows), all=len(caps))
-            break
-        rows.append(frontier(tender, free, lambda cap: MaxShare(cap, of=of, per="owner"), [cap]))
-        if rows[-1]["status"].iloc[0] == "infeasible":
-            break  # nor does any award exist under a tighter cap
+
+    def go_through() -> bool:
+        for cap in caps:
+            rows.append(frontier(tender, free, lambda cap: MaxShare(cap, of=of, per="owner"), [cap]))
+            if rows[-1]["status"].iloc[0] == "infeasible":
+                break  # nor does any award exist under a tighter cap
+        return True
+
+    if clock.run("frontier", go_through, 0.6) is None and rows:
+        clock.skip("frontier", "out.frontier", shown=len(rows), all=len(caps))
     return pd.concat(rows, ignore_index=True) if rows else None
 
 

@@ -218,7 +218,7 @@ def _went_to(case: Case, each: Lost) -> list[str]:
 
 def _reason(each: Lost, t: Words) -> str:
     rule = "" if each.rule is None else rule_in_words(each.rule, t)
-    return t(each.why, rule=rule.rstrip("."), status=translated(each.status, t))
+    return t(each.why, rule=rule.rstrip(".。"), status=translated(each.status, t))
 
 
 def payments(case: Case) -> list[Block]:

@@ -112,10 +112,11 @@ def _compared(case: Case, called: Mapping[str, str]) -> list[Block]:
 def stability(case: Case) -> list[Block]:
     if not case.audience.committee:
         return []
-    t, firm, near = case.t, case.findings.stability, case.findings.near
+    t, moves, near = case.t, case.findings.moves, case.findings.near
+    firm = case.findings.evaluators
     blocks: list[Block] = []
-    if firm is not None and firm.smallest is not None:
-        row = firm.smallest
+    if moves is not None and moves["share"].notna().any():
+        row = moves.iloc[0]
         blocks.append(Text([t("say.smallest", bid=row["bid"], bidder=row["bidder"], change=money(row["change"]),
                               share=t.share(row["share"], 2))]))  # fmt: skip
     if near is not None:
@@ -127,19 +128,19 @@ def stability(case: Case) -> list[Block]:
             blocks += [Text([t("say.near", within=within), more]), Table("near", columns, rows)]
         else:
             blocks.append(Text([t("say.near.none", within=within)]))
-    if firm is not None:
+    if moves is not None and len(moves):
         names = [("bid", "text"), ("bidder", "text"), ("wins", "yes"), ("price", "money"), ("price_to_win", "money"),
                  ("change", "money"), ("share", "share")]  # fmt: skip
-        rows = firm.bids[[key for key, _ in names]].to_numpy(dtype=object).tolist()
+        rows = moves[[key for key, _ in names]].to_numpy(dtype=object).tolist()
         blocks.append(Table("stability", [Column(t(f"col.{key}"), kind) for key, kind in names], rows, most=(12, 24)))
-        if len(firm.evaluators):
-            columns = [Column(t("col.evaluator")), Column(t("col.winners_change"), "yes"), Column(t("col.gained")),
-                       Column(t("col.lost")), Column(t("col.cost"), "money")]  # fmt: skip
-            rows = [[row.evaluator, row.winners_change, t.listed(list(row.gained)), t.listed(list(row.lost)), row.cost]
-                    for row in rows_of(firm.evaluators)]  # fmt: skip
-            blocks.append(Table("evaluators", columns, rows))
-        if not math.isnan(firm.other_winner):
-            blocks.append(Text([t("say.noise", chance=t.share(firm.other_winner))], "note"))
+    if firm is not None and len(firm.evaluators):
+        columns = [Column(t("col.evaluator")), Column(t("col.winners_change"), "yes"), Column(t("col.gained")),
+                   Column(t("col.lost")), Column(t("col.cost"), "money")]  # fmt: skip
+        rows = [[row.evaluator, row.winners_change, t.listed(list(row.gained)), t.listed(list(row.lost)), row.cost]
+                for row in rows_of(firm.evaluators)]  # fmt: skip
+        blocks.append(Table("evaluators", columns, rows))
+    if firm is not None and not math.isnan(firm.other_winner):
+        blocks.append(Text([t("say.noise", chance=t.share(firm.other_winner))], "note"))
     return blocks
 
 
