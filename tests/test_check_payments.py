@@ -454,7 +454,8 @@ def test_what_is_paid_is_what_is_checked(data: Any) -> None:
     assert [str(violation) for violation in po.check(payments) if "not independently" not in violation.message] == []
     if math.isfinite(payments.total) and len(payments.amounts):
         more = payments.amounts.copy()
-        more.iloc[data.draw(st.integers(0, len(more) - 1))] += 0.5
+        # Objectives that are not whole are proven to a money unit: then half of one is what an amount may be off by.
+        more.iloc[data.draw(st.integers(0, len(more) - 1))] += 0.75
         assert po.check(replace(payments, amounts=more)) != []
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,7 +222,14 @@ def test_drawn_awards_pass_the_check_and_ignoring_never_saves(data: st.DataObjec
     # By hand, item by item: lots, all bids, accepted bids.
     ledger, bids = policy.ledger, tender.bids
     assert ledger is not None
-    column = lambda frame, value: frame[value] if isinstance(value, str) else np.full(len(frame), float(value))  # noqa: E731
+    firms = tender.bidders.set_index("bidder")
+
+    def column(frame: pd.DataFrame, value: Any) -> Any:
+        """A number, a column of theirs, or of their bidders."""
+        if not isinstance(value, str):
+            return np.full(len(frame), float(value))
+        return frame[value] if value in frame else frame["bidder"].map(firms[value])
+
     amount = award.transaction_costs["amount"]
     assert amount["specification"] == pytest.approx(np.sum(column(tender.lots, ledger.specification)))
     assert amount["bid_preparation"] == pytest.approx(np.sum(column(bids, ledger.bid_preparation)))

@@ -27,6 +27,7 @@ class MakeOrBuy:
         saving: make − buy.
         parts: What `buy` consists of.
         fewest_bidders: The smallest number of bidders with which buying is cheaper; None if no number up to `most` is.
+            With `per_bid` far more of them may be too dear again, as `table` shows.
         best_bidders: The number with which buying costs least.
         break_even: How large each cost may be, all else equal, before the answer changes; adaptation is a share of the
             price, per_bid money a bid. Negative if buying is dearer even without that cost; NaN if it never arises.

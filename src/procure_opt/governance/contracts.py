@@ -238,7 +238,8 @@ def cost_share(costs: Any, bidders: int, *, effort_cost: float, risk: float = 0.
     Args:
         costs: Distribution of a supplier's cost before effort, or an estimate from past bids.
         bidders: n, at least 2.
-        effort_cost: d, above 0.
+        effort_cost: d, above 0, money for a squared unit of cost saved. Effort s / d of more than the costs themselves
+            leaves costs below 0: then d does not fit these costs.
         risk: ρσ², absolute risk aversion times the variance of costs that nobody foresees.
         least: The smallest share at which bids still say who is cheapest, above 0.
 

@@ -133,6 +133,8 @@ def two_tenders(
 class RepeatedTender:
     """A service that is tendered again and again, by second price with a reserve.
 
+    Who loses a tender, or does not bid below the reserve, has lost what it learnt: it is like any entrant in the next.
+
     Args:
         costs: Of a supplier for one period of service, drawn anew for each tender.
         entrants: How many might enter besides the incumbents.

@@ -92,6 +92,8 @@ def incentive_contract(
     Raises:
         ValueError: probabilities that do not sum to 1, negative costs, names that do not fit, an action that no
             payments can implement (with the mixture of other actions that looks the same and costs the supplier less).
+        RuntimeError: what the solver found does not hold, or is not confirmed to be the cheapest, as figures that
+            differ by many powers of ten may lead to. Nothing is returned then.
 
     References: Grossman and Hart (1983), Econometrica 51; Innes (1990), Journal of Economic Theory 52; Prescott and
     Townsend (1984), Econometrica 52.
