@@ -13,6 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ napoleon_use_param = False
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Attributes", "params_style")]
 
-PACKAGES = {"po": "procure_opt", "po.auction": "procure_opt.auction", "po.governance": "procure_opt.governance"}
+PACKAGES = ("procure_opt.auction", "procure_opt.governance", "procure_opt")
 
 
 # ---- pages ------------------------------------------------------------------------------------------------
@@ -135,14 +136,27 @@ def restructured(lines: list[str]) -> Iterator[str]:
         yield ""
 
 
+@cache
+def places() -> dict[str, str]:
+    """Where each public name stands, as an import would say it."""
+    return {name: f"{package}.{name}" for package in PACKAGES for name in import_module(package).__all__}
+
+
 def prose(text: str) -> str:
-    """Text in which only what stands between backticks is markup."""
+    """Text in which only what stands between backticks is markup; classes, and what is to be seen, are links.
+
+    >>> prose("A `Tender` in `currency` (see `pay`).")
+    'A :py:obj:`Tender <procure_opt.Tender>` in ``currency`` (see :py:obj:`pay <procure_opt.pay>`).'
+    """
     parts = re.split(r"(`[^`]+`)", text)
     for k, part in enumerate(parts):
         if k % 2:
             before = "\\ " if re.search(r"[^\s(\[]$", parts[k - 1]) else ""
             behind = "\\ " if re.match(r"[\w`]", parts[k + 1]) else ""
-            parts[k] = f"{before}`{part}`{behind}"
+            where = places().get(part[1:-1])
+            linked = where is not None and (part[1].isupper() or parts[k - 1].endswith("see "))
+            code = f":py:obj:`{part[1:-1]} <{where}>`" if linked else f"`{part}`"
+            parts[k] = f"{before}{code}{behind}"
         else:
             parts[k] = re.sub(r"([\\|]|(?<!^)\*|\*(?! )|_(?!\w))", r"\\\1", part, flags=re.MULTILINE)
     return "".join(parts)
