@@ -372,10 +372,11 @@ def charged(rows: Rows, values: Columns) -> Floats:
 
 @dataclass(frozen=True)
 class Announcement:
-    """The rules as published, and a hash that fixes them together with the lots."""
+    """The rules as published, and a hash that fixes them together with the lots: SHA-256 of `fixed`, a JSON text."""
 
     text: str
     hash: str
+    fixed: str = ""
 
 
 def announce(policy: Policy, tender: Tender) -> Announcement:
@@ -408,5 +409,5 @@ def announce(policy: Policy, tender: Tender) -> Announcement:
         "money_unit": tender.money_unit,
         "currency": tender.currency,
     }
-    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-    return Announcement("\n".join(lines), digest)
+    whole = json.dumps(fixed, sort_keys=True, ensure_ascii=False)
+    return Announcement("\n".join(lines), hashlib.sha256(whole.encode()).hexdigest(), whole)

@@ -1,0 +1,381 @@
+"""A contestable award: what a losing bidder can check, and what tampering makes that say."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import brute
+import procure_opt as po
+import strategies
+from procure_opt import verify_award
+from procure_opt.contest import contest, digest, write_contest
+from strategies import awarded, examples
+from tiny import bid, lots, tender
+
+PROGRAM = Path(verify_award.__file__)
+KNOWN = tuple(verify_award.KINDS)
+Json = Any
+Path_ = tuple[Any, ...]
+
+
+def judged(file: Json, *published: str) -> tuple[list[str], list[str]]:
+    wrong, unchecked = verify_award.judge(file, published)
+    return wrong, unchecked
+
+
+def code(file: Json, tmp_path: Path, *published: str) -> int:
+    """How the program leaves, run in this process on a file."""
+    path = tmp_path / "award.json"
+    path.write_text(json.dumps(file), encoding="utf-8")
+    return int(verify_award.main(str(path), *published))
+
+
+def repaired(file: Json) -> Json:
+    """The file with its digest, and the hash of its rules, made anew: what a careful forger does."""
+    announced = file["content"]["announced"]
+    announced["hash"] = verify_award.sha(announced["text"])
+    file["digest"] = digest(file["content"])
+    return file
+
+
+def park() -> tuple[po.Tender, po.Policy]:
+    """Four lots, a package, exclusive bids, in-house, scores, affiliates; all rules hard, and several bind."""
+    rows = [
+        {"lot": "north", "estimate": 100, "in_house": 130, "reserve": 140, "kind": "cleaning"},
+        {"lot": "south", "estimate": 80, "in_house": 110, "kind": "cleaning"},
+        {"lot": "lake", "estimate": 60, "in_house": 90, "kind": "guards"},
+        {"lot": "gate", "estimate": 40, "in_house": None, "kind": "guards"},
+    ]
+    bids = [
+        bid("a1", "Alder", "north", 90, xor="one"),
+        bid("a2", "Alder", "north;south;lake", 195, xor="one"),
+        bid("b1", "Birch", "south", 76),
+        bid("b2", "Birch", "south;lake", 120),
+        bid("c1", "Cedar", "lake", 52),
+        bid("c2", "Cedar", "gate", 39, fixed=2),
+        bid("d1", "Dogwood", "gate", 41),
+        bid("d2", "Dogwood", "north", 99.5),
+    ]
+    scores = [
+        {"bid": row["bid"], "criterion": criterion, "evaluator": who, "score": 60 + 7 * i % 30}
+        for i, (row, criterion, who) in enumerate(itertools.product(bids, ("method", "staff"), ("E1", "E2")))
+    ]
+    bidders = [
+        {"bidder": "Alder", "owner": "Wood", "local": 1}, {"bidder": "Birch", "owner": "", "local": 1},
+        {"bidder": "Cedar", "owner": "Wood", "local": 0}, {"bidder": "Dogwood", "owner": "", "local": 1},
+    ]  # fmt: skip
+    policy = po.Policy(
+        [
+            po.Budget(400), po.Budget({"cleaning": 210, "guards": 140}, each="kind"), po.MinQuality(60, across="bid"),
+            po.MinQuality(65), po.AttributeBound("local", at_least=0), po.MaxShare(0.6, per="owner"),
+            po.MaxShare(0.9, of="spend"), po.MinShare(0.1, {"local": 1}), po.MaxLots(3), po.MinWinners(2),
+            po.MaxWinners(4), po.Separate({"kind": "cleaning"}, ["gate"]),
+        ],
+        tie_break=po.DrawLots(7),
+        quality_weights={"method": 2, "staff": 1},
+    )  # fmt: skip
+    return po.Tender(rows, bids, bidders, scores=scores), policy
+
+
+@pytest.fixture(scope="module")
+def file() -> Json:
+    award = po.award(*park())
+    made = contest(award)
+    assert judged(made) == ([], [])
+    return made
+
+
+# ---- the program ------------------------------------------------------------------------------------------
+
+
+def test_the_program_is_short_and_imports_the_standard_library_alone() -> None:
+    text = PROGRAM.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 250
+    modules = {alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+    assert modules <= set(sys.stdlib_module_names)
+    ast.parse(text, feature_version=(3, 9))
+
+
+def test_it_runs_by_itself_on_what_was_written(tmp_path: Path) -> None:
+    told = write_contest(po.award(*park()), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["award.json", "verify_award.py"]
+    hash_ = po.announce(park()[1], park()[0]).hash
+    run = [sys.executable, "-I", "-S", "-W", "error", str(tmp_path / "verify_award.py"), str(tmp_path / "award.json")]
+
+    def left(*more: str) -> tuple[int, str, str]:
+        done = subprocess.run([*run, *more], check=False, capture_output=True, encoding="utf-8", cwd=tmp_path)
+        return done.returncode, done.stdout, done.stderr
+
+    assert left(hash_, told) == (0, "Everything is verified.\n", "")
+    assert left("0" * 64)[0] == 1
+    assert left(hash_, "0" * 64)[0] == 1
+    assert subprocess.run(run[:-1], check=False, capture_output=True, cwd=tmp_path).returncode == 1
+
+
+def test_a_written_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    award = po.award(*park())
+    write_contest(award, tmp_path)
+    before = (tmp_path / "award.json").read_bytes()
+
+    def fails(*_: Any) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("procure_opt.contest.os.replace", fails)
+    with pytest.raises(OSError, match="no room"):
+        write_contest(award, tmp_path)
+    assert (tmp_path / "award.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["award.json", "verify_award.py"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", "null", '{"content": {}}', '{"content": []}', "NaN", "[" * 100_000, '"\\ud800"',
+             '{"content": {"announced": {"text": "9"}}}'],
+)  # fmt: skip
+def test_whatever_is_no_award_is_answered_in_a_sentence(text: str, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "award.json").write_text(text, encoding="utf-8")
+    assert verify_award.main(str(tmp_path / "award.json")) == 1
+    assert capsys.readouterr().out.startswith("WRONG: the file cannot be understood")
+
+
+# ---- tampering --------------------------------------------------------------------------------------------
+
+
+def leaves(value: Json, path: Path_ = ()) -> Iterator[Path_]:
+    """The place of everything in a file: leaves, and what holds them."""
+    if path:
+        yield path
+    for key, inside in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from leaves(inside, (*path, key))
+
+
+def changed(value: Json) -> list[Json]:
+    """Other values that could stand in a place."""
+    if isinstance(value, bool) or value is None:
+        return [not value, 1, "x"]
+    if isinstance(value, (int, float)):
+        return [value + 1, -value - 1, str(value), 1e400, float("nan"), None]
+    if isinstance(value, str):
+        return [value + "x", "", 5, value.upper() + " "]
+    return [[], {}, None, "x"]
+
+
+def variants(file: Json) -> Iterator[tuple[Path_, Json]]:
+    """The file with one thing changed, removed or repeated, for everything there is in it."""
+    text = json.dumps(file)
+    for path in list(leaves(file)):
+
+        def holder(made: Json, path: Path_ = path) -> Json:
+            for key in path[:-1]:
+                made = made[key]
+            return made
+
+        was = holder(file)[path[-1]]
+        others = [new for new in changed(was) if type(new) is not type(was) or new != was]
+        for new in others:
+            made = json.loads(text)
+            holder(made)[path[-1]] = new
+            yield path, made
+        made = json.loads(text)
+        holder(made).pop(path[-1])
+        yield path, made
+        if isinstance(holder(file), list):
+            made = json.loads(text)
+            holder(made).insert(path[-1], was)
+            yield path, made
+
+
+def test_any_change_makes_it_speak(file: Json, tmp_path: Path) -> None:
+    count = 0
+    for path, made in variants(file):
+        assert code(made, tmp_path) == 1, path
+        count += 1
+    assert count > 1500
+
+
+def test_so_it_does_where_the_digest_is_made_anew(file: Json, tmp_path: Path) -> None:
+    """What it cannot know: facts of the tender that only their bidder can contest, and multipliers that prove it too."""
+    silent = set()
+    for path, made in variants(file["content"]):
+        if code({"digest": digest(made), "content": made}, tmp_path) == 0:
+            silent.add(path)
+    assert {path[0] for path in silent} <= {"tender", "proof"} | {"award"}
+    assert {path for path in silent if path[0] == "award"} <= {("award", "unawarded")}  # {} lists as little as []
+    assert {path[1] for path in silent if path[0] == "tender"} <= {"name", "bids", "bidders", "counts", "scores", "discounts"}
+    accepted = file["content"]["award"]["bids"].keys()
+    priced = {path[2] for path in silent if path[:2] == ("tender", "bids") and path[3:] in (("price",), ("fixed",))}
+    assert not priced & accepted
+
+
+FORGERIES: dict[str, Callable[[Json], Any]] = {
+    "a winner's price is raised": lambda c: c["tender"]["bids"]["b2"].update(price=125),
+    "a winner's price is raised, and what it is paid": lambda c: (
+        c["tender"]["bids"]["b2"].update(price=225),
+        c["award"]["bids"]["b2"].update(net=225),
+        c["award"].update(cost=c["award"]["cost"] + 105),
+        c["payments"]["amounts"].update(Birch=225),
+    ),
+    "a loser's price is lowered": lambda c: c["tender"]["bids"]["d1"].update(price=11),
+    "a winner's scores are lowered": lambda c: c["tender"]["scores"]["b2"].update(method=[1, 2]),
+    "a winner counts for another": lambda c: c["tender"]["counts"]["owner"].update(Birch={"Wood": 1}),
+    "another bid is accepted": lambda c: c["award"]["bids"].update(d1={"fraction": 1, "net": 41}),
+    "a bid is not accepted": lambda c: c["award"]["bids"].pop("b2"),
+    "a bid that is not there is accepted": lambda c: c["award"]["bids"].update(z={"fraction": 1, "net": 1}),
+    "a lot is in-house too": lambda c: c["award"]["in_house"].update(north={"fraction": 1}),
+    "a lot is in-house that cannot be": lambda c: c["award"]["in_house"].update(gate={"fraction": 1}),
+    "part of a bid is accepted": lambda c: c["award"]["bids"]["b2"].update(fraction=0.5),
+    "a lot is left open": lambda c: c["award"]["unawarded"].append("gate"),
+    "the cost is lower": lambda c: c["award"].update(cost=c["award"]["cost"] - 0.01),
+    "a net price is higher": lambda c: c["award"]["bids"]["b2"].update(net=120.01),
+    "a winner is paid more": lambda c: c["payments"]["amounts"].update(Birch=120.01),
+    "a winner is paid less": lambda c: c["payments"]["amounts"].update(Birch=119),
+    "a loser is paid": lambda c: c["payments"]["amounts"].update(Dogwood=5),
+    "multipliers are gone": lambda c: c["proof"]["cases"][0][0].clear(),
+    "cases are gone": lambda c: c["proof"]["cases"].clear(),
+    "all multipliers are 0": lambda c: [case[0].update(dict.fromkeys(case[0], 0)) for case in c["proof"]["cases"]],
+    "multipliers are huge": lambda c: [
+        case[0].update({row: y * 10**30 for row, y in case[0].items()}) for case in c["proof"]["cases"]
+    ],
+    "the divisor is negative": lambda c: c["proof"].update(per=-c["proof"]["per"]),
+    "the divisor is endless": lambda c: c["proof"].update(per=float("inf")),
+    "a case too many": lambda c: c["proof"]["cases"].append([{}, None]),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_careful_forger_is_found_out(name: str, file: Json, tmp_path: Path, capsys: Any) -> None:
+    forged = copy.deepcopy(file)
+    FORGERIES[name](forged["content"])
+    assert forged != file
+    assert code(repaired(forged), tmp_path) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("WRONG: ")
+    assert "Traceback" not in said
+
+
+def test_changed_rules_do_not_match_what_was_published(file: Json) -> None:
+    published = file["content"]["announced"]["hash"]
+    for old, new in (("share=0.6", "share=0.9"), ("seed=7", "seed=8"), ("MaxLots(n=3", "MaxLots(n=9"), ("140.0", "150.0")):
+        forged = copy.deepcopy(file)
+        announced = forged["content"]["announced"]
+        assert old in announced["text"], old
+        announced["text"] = announced["text"].replace(old, new)
+        assert judged({"digest": digest(forged["content"]), "content": forged["content"]})[0]
+        wrong, _ = judged(repaired(forged), published)
+        assert any("rules" in line for line in wrong)
+
+
+def test_a_bid_set_aside_is_said_aloud(file: Json, tmp_path: Path, capsys: Any) -> None:
+    forged = copy.deepcopy(file)
+    forged["content"]["tender"]["bids"]["a1"]["status"] = "lost in the post"
+    assert code(repaired(forged), tmp_path) != 0
+    assert "a1" in capsys.readouterr().out
+
+
+# ---- what is optimal --------------------------------------------------------------------------------------
+
+
+def restated(file: Json, award: brute.Possible, offers: po.Tender) -> Json:
+    """The file with another award, everything that can be computed made to fit."""
+    made = copy.deepcopy(file)
+    content = made["content"]
+    price = dict(zip(offers.bids["bid"], offers.bids["price"] + offers.bids["fixed"]))
+    who = dict(zip(offers.bids["bid"], offers.bids["bidder"]))
+    content["award"] |= {
+        "bids": {name: {"fraction": 1, "net": int(price[name])} for name in sorted(award.bids)},
+        "in_house": {lot: {"fraction": 1} for lot in sorted(award.in_house)},
+        "cost": int(award.cost),
+    }
+    amounts: dict[str, int] = {}
+    for name in award.bids:
+        amounts[who[name]] = amounts.get(who[name], 0) + int(price[name])
+    content["payments"]["amounts"] = amounts
+    return repaired(made)
+
+
+@examples(60)
+@given(st.data())
+def test_it_agrees_with_enumeration(data: Any) -> None:
+    """Only the drawn one of the cheapest awards passes; every dearer one, and every tie not drawn, is refused."""
+    offers = data.draw(strategies.tenders(discounts=False))
+    names = tuple(name for name in KNOWN if name in strategies.RULES)
+    rules = data.draw(strategies.policies(offers, names=names, soft=False, ledger=False, scores=False))
+    policy = po.Policy(rules.constraints, quality_weights=rules.quality_weights, tie_break=po.DrawLots(data.draw(st.integers(0, 9))))
+    award = awarded(offers, policy)
+    assume(award is not None)
+    made = contest(award)
+    wrong, unchecked = judged(made)
+    assert wrong == []
+    if "why" in made["content"]["proof"] or "why" in made["content"]["proof"].get("draw", {}):
+        assert unchecked
+        return
+    for other in itertools.islice(brute.every_award(offers, policy), 60):
+        mine = other.bids == set(award.bids["bid"]) and other.in_house == set(award.in_house["lot"])
+        assert bool(judged_or_not(restated(made, other, offers))) == (not mine), other
+
+
+def judged_or_not(file: Json) -> list[str]:
+    """What is wrong, also where it cannot be read."""
+    try:
+        return judged(file)[0]
+    except (KeyError, IndexError, ValueError) as problem:
+        return [repr(problem)]
+
+
+@examples(60)
+@given(st.data())
+def test_what_breaks_a_rule_is_refused(data: Any) -> None:
+    """Each cover of the lots is an award without the rules; under them the program says what enumeration does."""
+    offers = data.draw(strategies.tenders(discounts=False))
+    names = tuple(name for name in KNOWN if name in strategies.RULES)
+    rule = data.draw(strategies.rules(offers, data.draw(st.sampled_from(names)), soft=False))
+    free, bound = po.Policy(tie_break=None), po.Policy([rule], tie_break=None)
+    award = awarded(offers, free)
+    assume(award is not None)
+    made = contest(award)
+    announced = po.announce(bound, offers)
+    made["content"]["announced"] = {"text": announced.fixed, "hash": announced.hash}
+    made["content"]["tender"] = contest(award_under(award, bound))["content"]["tender"]
+    made["content"]["proof"] = {"why": "it is not asked for"}
+    kept = {(each.bids, each.in_house) for each in brute.every_award(offers, bound)}
+    for each in itertools.islice(brute.every_award(offers, free), 40):
+        wrong, unchecked = judged(restated(made, each, offers))
+        if any(line.startswith("rule 1") for line in unchecked):
+            continue
+        assert bool(wrong) == ((each.bids, each.in_house) not in kept), (rule, each, wrong)
+
+
+def award_under(award: po.Award, policy: po.Policy) -> po.Award:
+    """The award as if it had been made under other rules, for what the file says of the tender."""
+    import dataclasses
+
+    return dataclasses.replace(award, policy=policy, status="feasible")
+
+
+@examples(40)
+@given(st.data())
+def test_any_tender_is_verified_or_said_not_to_be(data: Any) -> None:
+    """All features and all rules: never a false alarm, and never everything verified where something is not known."""
+    offers = data.draw(strategies.tenders(divisible=data.draw(st.booleans()), max_bids=6))
+    policy = data.draw(strategies.policies(offers))
+    award = awarded(offers, policy)
+    assume(award is not None)
+    made = contest(award)
+    wrong, unchecked = judged(json.loads(json.dumps(made)))
+    assert wrong == []
+    known = all(type(rule).__name__ in KNOWN and rule.penalty is None for rule in policy.constraints)
+    plain = policy.ledger is None and isinstance(policy.objective, po.LowestCost) and not len(offers.discounts)
+    assert unchecked or (known and plain)
