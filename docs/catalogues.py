@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -172,7 +173,7 @@ def _commands() -> str:
             [f"`{' '.join([*each.opts, *each.secondary_opts])}`", each.help or "", _default(each.default)]
             for each in options
         ]
-        parts += [f"## procure-opt {name}", " ".join((command.help or "").split())]
+        parts += [f"## procure-opt {name}", re.sub(r"(--\w+)", r"`\1`", " ".join((command.help or "").split()))]
         parts += [f"```sh\nprocure-opt {name} {' '.join(given)}\n```"]
         parts += [table(["option", "says", "left out"], rows)] if rows else []
     return "\n\n".join(parts)

@@ -28,7 +28,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["tutorial"]
 myst_heading_anchors = 4
 default_role = "code"
-smartquotes = False  # --out and "fixed" are to be typed as they stand
+smartquotes_action = "D"  # dashes alone: what stands between quotes is to be typed as it stands
 
 html_theme = "furo"
 html_title = "procure_opt"
@@ -41,6 +41,7 @@ maximum_signature_line_length = 80
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = dict.fromkeys(("Floats", "Ints", "Places", "Mask"), "numpy.ndarray")
 napoleon_numpy_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
