@@ -44,6 +44,8 @@ MAY = {
     "check_payments": "check_search",
     "payments": "tender program measures constraints policy highs search solvers ties award",
     "check": "tender check_payments",
+    "verify_award": "",
+    "contest": "tender program policy highs proof award payments verify_award",
     "policy_file": "cells tender policy constraints scoring ledger",
     "ocds": "cells tender policy constraints",
     "tables": "cells tender policy constraints scoring ledger policy_file ocds",
@@ -140,7 +142,7 @@ MAY = {
     "report.workbook": "report.content report.texts report.wording tables",
     "report.document": "award check governance.risks payments policy report.audience report.case report.content"
     " report.evidence report.findings report.government report.page report.sections report.texts report.workbook",
-    "cli": "cells tender policy printing infeasible award payments check diagnose tables auction.compare"
+    "cli": "cells tender policy printing infeasible award payments check contest diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past report.audience report.document"
     " report.findings",
 }

@@ -6,6 +6,7 @@ import ast
 import copy
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -134,7 +135,7 @@ def test_a_written_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytes
     def fails(*_: Any) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr("procure_opt.contest.os.replace", fails)
+    monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(OSError, match="no room"):
         write_contest(award, tmp_path)
     assert (tmp_path / "award.json").read_bytes() == before
@@ -231,7 +232,13 @@ FORGERIES: dict[str, Callable[[Json], Any]] = {
     "a loser's price is lowered": lambda c: c["tender"]["bids"]["d1"].update(price=11),
     "a winner's scores are lowered": lambda c: c["tender"]["scores"]["b2"].update(method=[1, 2]),
     "a winner counts for another": lambda c: c["tender"]["counts"]["owner"].update(Birch={"Wood": 1}),
-    "another bid is accepted": lambda c: c["award"]["bids"].update(d1={"fraction": 1, "net": 41}),
+    "another bid is accepted": lambda c: c["award"]["bids"].update(c2={"fraction": 1, "net": 41}),
+    "the loser of the draw wins": lambda c: (
+        c["award"]["bids"].pop("d1"),
+        c["award"]["bids"].update(c2={"fraction": 1, "net": 41}),
+        c["payments"]["amounts"].pop("Dogwood"),
+        c["payments"]["amounts"].update(Cedar=41),
+    ),
     "a bid is not accepted": lambda c: c["award"]["bids"].pop("b2"),
     "a bid that is not there is accepted": lambda c: c["award"]["bids"].update(z={"fraction": 1, "net": 1}),
     "a lot is in-house too": lambda c: c["award"]["in_house"].update(north={"fraction": 1}),

@@ -39,6 +39,7 @@ from procure_opt.constraints import (
     Separate,
     Together,
 )
+from procure_opt.contest import contest, write_contest
 from procure_opt.diagnose import (
     frontier,
     near_ties,
@@ -149,6 +150,7 @@ __all__ = [
     "award",
     "award_by_lot",
     "check",
+    "contest",
     "frontier",
     "governance",
     "near_ties",
@@ -164,6 +166,7 @@ __all__ = [
     "scenarios",
     "stability",
     "winner_map",
+    "write_contest",
     "write_tender",
 ]
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from procure_opt.award import Award, OutOfTime, award
 from procure_opt.cells import BadTable, as_quantity
 from procure_opt.check import Violation, check
+from procure_opt.contest import write_contest
 from procure_opt.diagnose import price_of_constraints
 from procure_opt.infeasible import Infeasible
 from procure_opt.payments import CATALOGUE, Payments, pay
@@ -51,6 +52,9 @@ def award_command(
     lp: Annotated[Path | None, typer.Option(help="Write the program as an LP file for the auditor.")] = None,
     rule: Annotated[str | None, typer.Option("--pay", help=f"Payment rule: {', '.join(CATALOGUE)}.")] = None,
     by: Annotated[str, typer.Option(help="Who acts as one in payments: bidder, or owner.")] = "bidder",
+    contest: Annotated[
+        Path | None, typer.Option(help="Folder for award.json and the program a losing bidder checks it with.")
+    ] = None,
 ) -> None:
     """Award a tender: print the award, the winners' shares, what binds and what it costs; write award.csv."""
     tender, rules = read_tender(source), _policy(source, policy)
@@ -62,11 +66,15 @@ def award_command(
     show(decided, None if rule == "pay_as_bid" else rule, by)
     folder = Path.cwd() if to is None else to
     written = write(decided, folder)
-    if rule is not None:
-        payments = pay(decided, rule, by=by)  # type: ignore[arg-type]
+    payments = None if rule is None else pay(decided, rule, by=by)  # type: ignore[arg-type]
+    if payments is not None:
         show_payments(payments)
         written += write_payments(payments, folder)
     out.print(f"Written to {escape(str(folder))}: {', '.join(written)}", soft_wrap=True)
+    if contest is not None:
+        digest = write_contest(decided, contest, payments)
+        out.print(f"Written to {escape(str(contest))}: award.json, verify_award.py", soft_wrap=True)
+        out.print(f"Digest of award.json, to be published with the award: {digest}", soft_wrap=True)
 
 
 @app.command("announce")
