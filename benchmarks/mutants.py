@@ -266,7 +266,6 @@ def outcome(module: str, tree: ast.Module, mutant: Mutant, tests: list[str], sec
     child = os.fork()
     if not child:
         os.setsid()
-        os.nice(5)
         mutant.put_in()  # the child's own copy
         sys.meta_path.insert(0, Mutated(module, tree))
         code = 1

@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from procure_opt.files import replacing
+
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PACKAGES = ("highspy", "numpy", "scipy", "pandas", "pyscipopt")
 LONG = 30.0  # seconds; what takes longer is run less often: as often as fits into `runs` times this
@@ -102,4 +104,5 @@ def write(section: str, text: str, path: Path | None = None) -> None:
             raise ValueError(f"{path} has {start} but not {end} after it")
     after = after.strip("\n")
     body = f"{before.rstrip()}\n\n{start}\n{text.strip()}\n{end}\n" + (f"\n{after}\n" if after else "")
-    path.write_text(body, encoding="utf-8")
+    with replacing(path) as beside:
+        beside.write_text(body, encoding="utf-8")

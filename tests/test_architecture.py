@@ -21,7 +21,8 @@ MAY = {
     "cells": "",
     "printing": "",
     "tender": "cells",
-    "program": "",
+    "files": "",
+    "program": "files",
     "measures": "tender program",
     "offers": "cells tender",
     "scoring": "tender offers",
@@ -48,7 +49,7 @@ MAY = {
     "contest": "tender program policy highs proof award payments verify_award",
     "policy_file": "cells tender policy constraints scoring ledger",
     "ocds": "cells tender policy constraints",
-    "tables": "cells tender policy constraints scoring ledger policy_file ocds",
+    "tables": "cells tender policy constraints scoring ledger policy_file ocds files",
     "diagnose": "cells tender program measures constraints policy solvers ties infeasible award payments",
     "auction.symmetric": "",
     "auction.multiple": "",
@@ -142,7 +143,7 @@ MAY = {
     "report.workbook": "report.content report.texts report.wording tables",
     "report.document": "award check governance.risks payments policy report.audience report.case report.content"
     " report.evidence report.findings report.government report.page report.sections report.texts report.workbook",
-    "cli": "cells tender policy printing infeasible award payments check contest diagnose tables auction.compare"
+    "cli": "files cells tender policy printing infeasible award payments check contest diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past report.audience report.document"
     " report.findings",
 }

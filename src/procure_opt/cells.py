@@ -172,8 +172,8 @@ HALF = "half of a character (a lone surrogate, which no text may hold)"
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text can be written: JSON and Excel can smuggle in halves of characters, which UTF-8 has no form for."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text) if not text.isascii() else True
+    """Whether a text can be written: JSON and Excel can smuggle in halves of characters, for which UTF-8 has no form."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def as_number(table: str, column: pd.Series, default: float, blank_is_wrong: bool, found: Found) -> pd.Series:

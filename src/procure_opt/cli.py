@@ -18,12 +18,12 @@ from procure_opt.cells import BadTable, as_quantity
 from procure_opt.check import Violation, check
 from procure_opt.contest import write_contest
 from procure_opt.diagnose import price_of_constraints
+from procure_opt.files import replacing
 from procure_opt.infeasible import Infeasible
 from procure_opt.payments import CATALOGUE, Payments, pay
 from procure_opt.policy import Policy, Tied, announce
 from procure_opt.printing import err, out, show_table, shown
 from procure_opt.tables import read_policy, read_tender, write_csv
-from procure_opt.whole import whole
 
 if TYPE_CHECKING:
     from procure_opt.auction.compare import Comparison
@@ -151,7 +151,7 @@ def compare_command(
         write_csv(found.differences, beside)
         out.print(f"Written: {escape(str(table))}, {escape(str(beside))}", soft_wrap=True)
     if plot is not None:
-        with whole(plot) as beside:
+        with replacing(plot) as beside:
             found.plot().savefig(beside)
         out.print(f"Written: {escape(str(plot))}", soft_wrap=True)
 
@@ -344,18 +344,20 @@ def write_payments(payments: Payments, folder: Path) -> list[str]:
     return ["payments.csv"]
 
 
+class _Stopped(SystemExit):
+    """Ctrl-C was pressed, or the process is asked to end; the code is 128 and the signal's number."""
+
+
 def _stopped(number: int, _frame: object) -> None:
     """Stop in good order, no file half written; at once if what is at work does not let go within a second."""
     late = threading.Timer(1.0, os._exit, [128 + number])
     late.daemon = True
     late.start()
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise _Ended(128 + number)
-
-
-class _Ended(SystemExit):
-    """The process is asked to end."""
+    os.write(2, b"Stopped: files that are not listed as written are as they were.\n")
+    children = Path(f"/proc/self/task/{os.getpid()}/children")  # solvers that are programs of their own; Linux alone
+    for child in children.read_text(encoding="ascii").split() if children.exists() else ():
+        os.kill(int(child), signal.SIGTERM)
+    raise _Stopped(128 + number)
 
 
 def main() -> None:
@@ -366,12 +368,8 @@ def main() -> None:
         app(standalone_mode=False)
     except typer.Exit as leaving:
         sys.exit(leaving.exit_code)
-    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C
-        err.print("Interrupted: what is not listed as written is as it was.")
+    except typer.Abort:
         sys.exit(130)
-    except _Ended as ended:
-        err.print("Ended on request: what is not listed as written is as it was.")
-        sys.exit(ended.code)
     except BadTable as bad:
         for problem in bad.problems:
             err.print(escape(str(problem)))

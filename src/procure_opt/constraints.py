@@ -93,7 +93,9 @@ MOST = 1e15  # beyond it a sum of money is no longer exact to a unit, and a solv
 
 def _is_number(value: object) -> bool:
     return (
-        isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and abs(value) <= MOST
+        isinstance(value, (int, float, np.integer, np.floating))
+        and not isinstance(value, bool)
+        and abs(float(value)) <= MOST
     )
 
 

@@ -30,6 +30,7 @@ BASIC, NONBASIC = highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kNon
 STATUSES = (highspy.HighsBasisStatus.kLower, BASIC, highspy.HighsBasisStatus.kUpper)
 KIND = highspy.HighsModelStatus
 KNOWN = (KIND.kOptimal, KIND.kInfeasible, KIND.kObjectiveBound)
+LARGE = 20_000  # columns from which on a linear program may take more than a moment
 STOPPED = (KIND.kTimeLimit, KIND.kInterrupt, KIND.kSolutionLimit, KIND.kIterationLimit)
 
 
@@ -79,7 +80,7 @@ def whole(
     _set(model, options)
     if tell is not None:
         _listen(model, tell, cost_scale, program.offset)
-    model.run()
+    _run(model)
     status, info = model.getModelStatus(), model.getInfo()
     if status in (KIND.kInfeasible, KIND.kUnboundedOrInfeasible, KIND.kObjectiveBound):
         return IMPOSSIBLE
@@ -93,6 +94,31 @@ def whole(
     x = np.array(model.getSolution().col_value)
     objective = info.objective_function_value / cost_scale + program.offset
     return Run(Status.OPTIMAL if proven else Status.FEASIBLE, x, objective, bound, None)
+
+
+_RUNNING: dict[int, Any] = {}  # models at work on what may take long
+
+
+def _run(model: Any) -> None:
+    """Run what may take long so that Ctrl-C and other signals are heard: Python hears none while it waits for HiGHS.
+
+    Another thread does the work; this one waits, and stops it if it is stopped itself.
+    """
+    model.HandleUserInterrupt = True
+    _RUNNING[id(model)] = model
+    try:
+        model.startSolve().join()
+    except BaseException:
+        stop()
+        raise
+    finally:
+        del _RUNNING[id(model)]
+
+
+def stop() -> None:
+    """Stop HiGHS in whatever thread it is at work on something long."""
+    for model in tuple(_RUNNING.values()):
+        model.cancelSolve()
 
 
 class Basis(NamedTuple):
@@ -204,10 +230,11 @@ class Relaxation:
         self.solves += 1
         model = self._model
         model.setOptionValue("objective_bound", min((ceiling - self._offset) * self._cost_scale, 1e200))
-        model.run()
+        run = _run if len(self._cost) > LARGE else type(model).run  # a thread costs a tenth of a millisecond
+        run(model)
         if model.getModelStatus() not in (*KNOWN, *STOPPED):
             model.clearSolver()  # a basis gone stale: once more from the start
-            model.run()
+            run(model)
         status = model.getModelStatus()
         if status not in (*KNOWN, *STOPPED, KIND.kUnboundedOrInfeasible):
             raise RuntimeError(f"HiGHS ended with {model.modelStatusToString(status)}")
@@ -326,5 +353,4 @@ def _listen(model: Any, tell: Callable[[Told], None], cost_scale: float, offset:
 
     model.setOptionValue("output_flag", True)  # without it HiGHS does not tell callbacks either
     model.setOptionValue("log_to_console", False)
-    model.HandleUserInterrupt = True
     model.cbMipLogging += heard

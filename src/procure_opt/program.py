@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from procure_opt.files import replacing
+
 Floats = NDArray[np.float64]
 Labels = Callable[[int], str]
 Columns = Mapping[str, Any]  # values by family: a vector, or for many solutions a matrix, sparse or not, a row for each
@@ -566,7 +568,8 @@ class Program:
         if len(whole):
             lines += ["General", *(f" x{j}" for j in whole)]
         lines.append("End\n")
-        Path(path).write_text("\n".join(lines), encoding="utf-8")
+        with replacing(path) as beside:
+            beside.write_text("\n".join(lines), encoding="utf-8")
 
 
 class Status(Enum):

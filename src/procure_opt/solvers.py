@@ -17,7 +17,7 @@ import numpy as np
 import pulp
 
 from procure_opt.cuts import Cutter, without
-from procure_opt.highs import Relaxation, Run, Told, linear, scale
+from procure_opt.highs import Relaxation, Run, Told, linear, scale, stop
 from procure_opt.parts import independent, joined
 from procure_opt.program import Floats, Program, Solution, Status
 from procure_opt.search import EASILY, Gains
@@ -160,7 +160,12 @@ class Session:
         alone = replace(limits, report=None)
         with ThreadPoolExecutor(2 if program.width > LARGE else 1) as threads:
             numbers = range(len(self._places))
-            solved = list(threads.map(lambda i: self._part(i, self._places[i].of(program), alone), numbers))
+            try:
+                solved = list(threads.map(lambda i: self._part(i, self._places[i].of(program), alone), numbers))
+            except BaseException:  # Ctrl-C among others: what is at work is stopped, the rest not begun
+                threads.shutdown(wait=False, cancel_futures=True)
+                stop()
+                raise
         found = joined(program, self._places, solved)
         if limits.report is not None:
             limits.report(Progress(0.0, found.objective, found.bound))

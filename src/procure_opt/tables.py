@@ -17,7 +17,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from procure_opt import ocds
 from procure_opt.cells import HALF, TEXT, BadTable, Problem, is_whole
+from procure_opt.files import replacing
 from procure_opt.policy import Policy
 from procure_opt.policy_file import Toml, parse_policy
 from procure_opt.tender import COLUMNS, REQUIRED, Tender
@@ -149,20 +150,27 @@ def write_tender(tender: Tender, path: PathLike) -> None:
         _write_workbook(written, about, file)
         return
     file.mkdir(parents=True, exist_ok=True)
-    for name, table in written.items():
-        (file / f"{name}.parquet").unlink(missing_ok=True)
-        if name in ("lots", "bids", "bidders") or len(table):
-            write_csv(table, file / f"{name}.csv")
-        else:
-            (file / f"{name}.csv").unlink(missing_ok=True)
+    kept = {name: table for name, table in written.items() if name in ("lots", "bids", "bidders") or len(table)}
     lines = [f"{key} = {_toml(value)}" for key, value in about.items()]
-    (file / "tender.toml").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    with ExitStack() as all_of_them:  # put in their places one after another, once the last is written
+        for name, table in kept.items():
+            _write_csv(table, all_of_them.enter_context(replacing(file / f"{name}.csv")))
+        beside = all_of_them.enter_context(replacing(file / "tender.toml"))
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    for name in written:
+        (file / f"{name}.parquet").unlink(missing_ok=True)
+        if name not in kept:
+            (file / f"{name}.csv").unlink(missing_ok=True)
 
 
 def write_csv(table: pd.DataFrame, path: PathLike) -> None:
     """Write a table as CSV (UTF-8): figures shortest, text that looks like a formula guarded by an apostrophe."""
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside:
+        _write_csv(table, beside)
+
+
+def _write_csv(table: pd.DataFrame, file: Path) -> None:
     columns = [[_csv_cell(value) for value in table[column]] for column in table.columns]
     # Lines end as RFC 4180 has it: only then does the writer also quote a carriage return inside a cell.
     with file.open("w", encoding="utf-8", newline="") as out:
@@ -211,7 +219,8 @@ def read_rows(path: PathLike, sheet: str = "bids") -> pd.DataFrame:
 
 def _sheet_names(file: Path) -> list[str]:
     with _damage(file):
-        return [str(name) for name in importlib.import_module("openpyxl").load_workbook(file, read_only=True).sheetnames]
+        workbook = importlib.import_module("openpyxl").load_workbook(file, read_only=True)
+        return [str(name) for name in workbook.sheetnames]
 
 
 def _existing(path: PathLike) -> Path:
@@ -577,7 +586,7 @@ def _sheets(path: Path, wanted: tuple[str, ...], book: _Book) -> dict[str, list[
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Says that a workbook is damaged, whatever the libraries that take it apart stumble over: they have no one error."""
+    """Say that a workbook is damaged, whatever the libraries that take it apart stumble over: they have no one error."""
     try:
         with warnings.catch_warnings():  # about looks, such as conditional formats, which are not read
             warnings.simplefilter("ignore")
@@ -649,7 +658,11 @@ def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path
     raw = io.BytesIO()
     workbook.save(raw)
     # The same tender always gives the same file: no time of writing in it.
-    with zipfile.ZipFile(raw) as dated, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as undated:
+    with (
+        replacing(path) as beside,
+        zipfile.ZipFile(raw) as dated,
+        zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as undated,
+    ):
         for name in dated.namelist():
             content = dated.read(name)
             if name == "docProps/core.xml":
