@@ -216,6 +216,12 @@ def test_every_table_stands_on_a_page() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_formulas_are_plain_text(page: Path) -> None:
+    """What sets formulas would be loaded from elsewhere."""
+    assert not re.search(r"\$\$|\\(?:sum|frac|int|ge|le)\b", text(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
     for _, target in LINK.findall(text(page)):
         if not target.startswith(("http", "#")):
