@@ -150,6 +150,13 @@ class _Case(NamedTuple):
         return max(self.floor, float(self.utility.inverse(max(needed, self.lowest))))
 
     @property
+    def stake(self) -> float:
+        """What is at stake in utility: the dearest effort, what is had elsewhere, or what can be lost."""
+        asked = abs(self.outside) if math.isfinite(self.outside) else 0.0
+        free = abs(self.lowest) if math.isfinite(self.lowest) else 0.0
+        return max(float(self.effort.max()), asked) or free or 1.0
+
+    @property
     def lowest(self) -> float:
         """The lowest utility."""
         return -math.inf if math.isinf(self.floor) else float(self.utility(self.floor))
@@ -279,12 +286,13 @@ def _utilities(case: _Case, a: int, solver: Any) -> Floats | None:
     low, most = case.lowest, _most(case)
     needed = case.outside + case.effort[a]
     inside = needed if needed < most else (max(low, 0.0) + most) / 2
-    found = _descended(case, a, np.full(len(odds), max(inside, low + 1e-3 * max(1.0, abs(low)))))
+    found = _descended(case, a, np.full(len(odds), max(inside, low + 1e-3 * max(case.stake, abs(low)))))
     for v in (_sharpened(case, a, found), found):
         # A convex cost is at its least where its slope, taken for a price, makes nothing near it cheaper.
         price = odds * case.utility.slope(v)
         other = _cheapest(case, a, price, solver, near=v)
-        if other is not None and price @ (v - other) <= CLOSE * max(1.0, abs(float(odds @ cost(v)))):
+        paid = max(float(odds @ np.abs(cost(v))), 1e-3 * case.stake * float(price.sum()))
+        if other is not None and price @ (v - other) <= CLOSE * paid:
             return v
     raise RuntimeError(f"the least payment for action {case.actions[a]!r} was not found to {CLOSE:g} of it")
 
@@ -304,13 +312,11 @@ def _neutral(case: _Case, a: int, solver: Any) -> Floats | None:
 def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | None = None) -> Floats | None:
     """The linear program: utilities after each outcome at a price for each; all there are, or those near some."""
     # In units of what is at stake, so that a solver's tolerances mean the same in cents and in millions.
-    free = abs(case.lowest) if math.isfinite(case.lowest) else 0.0
-    asked = abs(case.outside) if math.isfinite(case.outside) else 0.0
-    unit = max(float(case.effort.max()), asked) or free or 1.0
+    unit = case.stake
     problem: Any = pulp.LpProblem("contract", pulp.LpMinimize)
     least, most = np.full(len(price), case.lowest), np.full(len(price), _most(case))
     if near is not None:
-        wide = 1 + np.abs(near).max()
+        wide = unit + np.abs(near).max()
         least, most = np.maximum(least, near - wide), np.minimum(most, near + wide)
     bounds = np.column_stack([least, most]) / unit
     felt = [
@@ -319,7 +325,7 @@ def _cheapest(case: _Case, a: int, price: Floats, solver: Any, near: Floats | No
     ]
     effort = (case.effort / unit).tolist()
     earns = [pulp.lpDot(odds, felt) - cost for odds, cost in zip(case.odds.tolist(), effort)]
-    problem.setObjective(pulp.lpDot(price.tolist(), felt))
+    problem.setObjective(pulp.lpDot((price / np.abs(price).max()).tolist(), felt))
     if math.isfinite(case.outside):
         problem.addConstraint(earns[a] >= case.outside / unit, "takes_part")
     for h in range(len(earns)):
@@ -336,15 +342,19 @@ def _descended(case: _Case, a: int, v: Floats) -> Floats:
         a: The action.
         v: Where to start, between the bounds of utilities, whether or not the other constraints hold.
     """
+    # In units of what is at stake, as above, and payments in what a unit of it costs where the search starts.
+    unit = case.stake
     odds, (rows, sides), one = case.odds[a], _constraints(case, a), np.eye(len(v))
-    if math.isfinite(case.lowest):
-        rows, sides = np.vstack([rows, one]), np.append(sides, np.full(len(v), case.lowest))
-    if math.isfinite(most := _most(case)):
+    odds = odds / float(odds @ case.utility.slope(v))
+    v, sides, lowest, most = v / unit, sides / unit, case.lowest / unit, _most(case) / unit
+    if math.isfinite(lowest):
+        rows, sides = np.vstack([rows, one]), np.append(sides, np.full(len(v), lowest))
+    if math.isfinite(most):
         rows, sides = np.vstack([rows, -one]), np.append(sides, np.full(len(v), -most))
     slack = np.maximum(rows @ v - sides, 1e-3)
     y = 1 / slack
     for _ in range(STEPS):
-        slope, bend = odds * case.utility.slope(v), odds * case.utility.bend(v)
+        slope, bend = odds * case.utility.slope(unit * v), odds * unit * case.utility.bend(unit * v)
         dual, primal = slope - rows.T @ y, rows @ v - slack - sides
         mu = float(y @ slack) / len(y)
         if max(np.abs(dual).max(), np.abs(primal).max(), mu) < 1e-13 * max(1.0, float(np.abs(v).max())):
@@ -353,10 +363,10 @@ def _descended(case: _Case, a: int, v: Floats) -> Floats:
         matrix = np.block([[np.diag(bend + 1e-14), -rows.T], [rows, np.diag(slack / y)]])
         dv, dy = np.split(np.linalg.solve(matrix, np.append(-dual, target / y - primal)), [len(v)])
         ds = rows @ dv + primal
-        inside = min(_room(v - case.lowest, dv), _room(most - v, -dv))
+        inside = min(_room(v - lowest, dv), _room(most - v, -dv))
         step = min(1.0, 0.99 * min(_room(slack, ds), _room(y, dy), inside))
         v, slack, y = v + step * dv, slack + step * ds, y + step * dy
-    return v
+    return unit * v
 
 
 def _room(x: Floats, dx: Floats) -> float:
@@ -380,12 +390,13 @@ def _constraints(case: _Case, a: int) -> tuple[Floats, Floats]:
 def _sharpened(case: _Case, a: int, v: Floats) -> Floats:
     """The same optimum to more digits: Newton's method on the constraints that bind; where it fails, v as it is."""
     odds, (rows, sides) = case.odds[a], _constraints(case, a)
-    free = (v > case.lowest + 1e-6) & (odds > 0)
-    scale = max(1.0, float(np.abs(v).max()))
+    scale = max(case.stake, float(np.abs(v).max()))
+    floor = case.lowest + 1e-6 * case.stake
+    free = (v > floor) & (odds > 0)
     v = np.where(odds > 0, v, v - scale if math.isinf(case.lowest) else case.lowest)
     tight = np.abs(rows @ v - sides) < 1e-6 * scale
     a_free, x = rows[np.ix_(tight, free)], v.copy()
-    x[v <= case.lowest + 1e-6] = case.lowest
+    x[v <= floor] = case.lowest
     for _ in range(20):
         slope = np.asarray(case.utility.slope(x[free]))
         bend = np.asarray(case.utility.bend(x[free]))
@@ -394,7 +405,8 @@ def _sharpened(case: _Case, a: int, v: Floats) -> Floats:
         x[free] += moved[: free.sum()]
         if not (x[free] >= case.lowest).all() or not (x[free] < case.utility.most).all():
             return v
-    cheaper = odds @ case.utility.inverse(x) <= odds @ case.utility.inverse(v) + CLOSE * scale
+    paid = case.utility.inverse(v)
+    cheaper = odds @ case.utility.inverse(x) <= odds @ (paid + CLOSE * np.abs(paid))
     feasible = (rows @ x >= sides - 1e-9 * scale).all()
     return x if cheaper and feasible else v
 
