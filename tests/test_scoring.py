@@ -588,3 +588,151 @@ def test_a_discount_belongs_to_no_single_bid() -> None:
 def test_known_tables_are_tables() -> None:
     assert all(isinstance(frame, list) for frame in map(table, ("scores.csv", "reversals.csv", "abnormal.csv")))
     assert isinstance(po.rank_reversals(bids_of(table("reversals.csv")[0]), po.RelativePrice(0.3)), pd.DataFrame)
+
+
+# ---- the ends of what is admitted -------------------------------------------------------------------------
+
+# Each parameter: a formula made with it, its least and greatest value, and what is said of the range.
+ENDS: dict[str, tuple[Callable[[Any], Any], float, float | None, str]] = {
+    "RelativePrice: weight": (lambda x: po.RelativePrice(x), 0, 1, "from 0 to 1"),
+    "RelativePrice: floor": (lambda x: po.RelativePrice(1, floor=x), 0, 1, "from 0 to 1"),
+    "RelativePrice: cap": (lambda x: po.RelativePrice(0, cap=x), 0, 1, "from 0 to 1"),
+    "RelativePrice: power": (lambda x: po.RelativePrice(0.5, power=x), 0, None, "at least 0"),
+    "LinearPrice: weight": (lambda x: po.LinearPrice(x, zero=2), 0, 1, "from 0 to 1"),
+    "LinearPrice: full": (lambda x: po.LinearPrice(0.5, zero=1e9, full=x, of="reserve"), 0, None, "at least 0"),
+    "HighestLowest: weight": (po.HighestLowest, 0, 1, "from 0 to 1"),
+    "AveragePrice: weight": (po.AveragePrice, 0, 1, "from 0 to 1"),
+    "AveragePrice: ceiling": (lambda x: po.AveragePrice(1, ceiling=x), 0, 1, "from 0 to 1"),
+    "AveragePrice: above": (lambda x: po.AveragePrice(1, above=x), 0, None, "at least 0"),
+    "AveragePrice: below": (lambda x: po.AveragePrice(1, below=x), 0, None, "at least 0"),
+    "AveragePrice: factor": (lambda x: po.AveragePrice(1, factor=x), 1e-9, None, "at least 1e-09"),
+    "WeightedRichtwert: weight": (po.WeightedRichtwert, 0, 1, "from 0 to 1"),
+    "AdditionMethod: weight": (po.AdditionMethod, 0, 1, "from 0 to 1"),
+    "AdditionMethod: slope": (lambda x: po.AdditionMethod(0.5, slope=x), 0, 1, "from 0 to 1"),
+    "AdditionMethod: survey": (lambda x: po.AdditionMethod(0.5, survey=x), 0, 1, "from 0 to 1"),
+    "QualityPerPrice: added": (lambda x: po.QualityPerPrice(added=x), 0, None, "at least 0"),
+    "QualityPerPrice: scale": (lambda x: po.QualityPerPrice(scale=x), 1e-9, None, "at least 1e-09"),
+    "ExtendedRichtwert: corridor": (po.ExtendedRichtwert, 0, 1, "from 0 to 1"),
+    "MonetisedQuality: value": (po.MonetisedQuality, 0, None, "at least 0"),
+    "MonetisedQuality: reference": (lambda x: po.MonetisedQuality(1, reference=x), 0, 100, "from 0 to 100"),
+    "MonetisedQuality: least": (lambda x: po.MonetisedQuality(1, least=x, most=100), 0, 100, "from 0 to 100"),
+    "MonetisedQuality: most": (lambda x: po.MonetisedQuality(1, least=0, most=x), 0, 100, "from 0 to 100"),
+    "LifeCycleCost: rate": (lambda x: po.LifeCycleCost(rate=x), -0.99, None, "at least -0.99"),
+    "LifeCycleCost: years": (lambda x: po.LifeCycleCost(years=x), 0, None, "at least 0"),
+    "Qualified: budget": (lambda x: po.Qualified(po.LowestPrice(), budget=x), 0, None, "at least 0"),
+    "Rounded: digits": (lambda x: po.Rounded(po.LowestPrice(), x), 0, 9, "from 0 to 9"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_parameters_are_admitted_up_to_their_ends_and_no_further(name: str) -> None:
+    make, least, most, span = ENDS[name]
+    for end, step in ((least, -1), (most, 1)):
+        if end is None:
+            make(1e12 if "years" not in name and "full" not in name else 7)
+            continue
+        make(end)
+        beyond = end + step * (1 if "years" in name or "digits" in name else 0.004 if end != 1e-9 else 9e-10)
+        with pytest.raises(ValueError, match=re.escape(f"{name} is {beyond!r}; it must be {span}")):
+            make(beyond)
+    if name not in ("AdditionMethod: survey", "Qualified: budget"):  # where None has a meaning
+        with pytest.raises(ValueError, match=re.escape(f"{name} is None; it must be {span}")):
+            make(None)
+
+
+@pytest.mark.parametrize(
+    ("formula", "lot", "expected"),
+    [
+        (po.LifeCycleCost(["upkeep"]), {}, [-103.0, -53.0]),  # one year, not discounted
+        (po.LifeCycleCost(["upkeep"], years=0), {}, [-100.0, -50.0]),
+        (po.LifeCycleCost(once={"upkeep": 0}, rate=0.5), {}, [-103.0, -53.0]),
+        (po.LifeCycleCost(once={"upkeep": 1}, rate=0.5), {}, [-102.0, -52.0]),
+        (po.MonetisedQuality(1), {}, [-100.0 + 60, -50.0 + 80]),  # from 0 to 100 points, none of them free
+        (po.MonetisedQuality(1, least=70), {}, [-100.0 + 70, -50.0 + 80]),
+        (po.MonetisedQuality(1, most=70), {}, [-100.0 + 60, -50.0 + 70]),
+        (po.AveragePrice(1), {}, [100 * (1 - 25 / 75), 100 * (1 - 25 / 75)]),  # a percent a percent, either side
+        (po.AveragePrice(1, above=4, floor=-50.0), {}, [100 * (1 - 4 / 3), 100 * (1 - 25 / 75)]),
+        (po.AveragePrice(1, above=4), {}, [0.0, 100 * (1 - 25 / 75)]),
+        (po.AdditionMethod(1), {"reserve": 200}, [50.0, 75.0]),
+        (po.AdditionMethod(1, survey=0.5), {"reserve": 200}, [50.0, 50.0 + 0.5 * 25]),  # half below K, of itself
+        (po.AdditionMethod(1, survey="K"), {"reserve": 100, "K": 100}, [0.0, 25.0]),  # K may be the reserve itself
+        (po.QualityPerPrice(), {}, [60_000.0, 160_000.0]),
+        (po.RelativePrice(1), {}, [50.0, 100.0]),
+        (po.LinearPrice(1, zero=3), {}, [50.0, 100.0]),
+        (po.WeightedRichtwert(1, "median"), {}, [-100 / 75, -50 / 75]),
+        (po.Qualified(po.LowestPrice(), minimum={"quality": 60, "upkeep": 3}), {}, [-100.0, -50.0]),
+        (po.Qualified(po.LowestPrice(), minimum={"upkeep": 3, "quality": 61}), {}, [np.nan, -50.0]),
+        (po.Qualified(po.LowestPrice(), budget=100), {}, [-100.0, -50.0]),
+        (po.Qualified(po.LowestPrice(), budget="most"), {"most": 99}, [np.nan, -50.0]),
+        (po.Rounded(po.QualityPerPrice(scale=1), 1), {}, [0.6, 1.6]),
+        (po.Rounded(po.Qualified(po.LowestPrice(), minimum=61)), {}, [np.nan, -50.0]),
+    ],
+    ids=lambda each: re.sub(r"[^A-Za-z0-9=.]+", " ", repr(each))[:60] if not isinstance(each, list) else "",
+)  # fmt: skip
+def test_what_is_left_out_is_as_the_text_says(formula: Any, lot: Row, expected: list[float]) -> None:
+    offers = tender([{"lot": "A"} | lot], bid("x", "X", "A", 100, quality=60, upkeep=3),
+                    bid("y", "Y", "A", 50, quality=80, upkeep=3))  # fmt: skip
+    assert formula(offers) == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: po.AdditionMethod(1, survey="K")(one_lot([{"price": 5}], K=201)), "must be above 0 and not below"),
+        (lambda: po.AdditionMethod(1, survey="K")(
+            tender([{"lot": "A", "reserve": 9, "K": 9}, {"lot": "B", "reserve": 9, "K": 10}],
+                   bid("x", "X", "A", 5), bid("y", "Y", "B", 5))), "the reserve must be above 0 and not below"),
+        (lambda: po.AdditionMethod(1)(tender([{"lot": "A", "reserve": 0}], bid("x", "X", "A", 0))),
+         "^AdditionMethod: the reserve must be above 0 and not below the survey base price$"),
+        (lambda: po.LinearPrice(1, 2)(tender("A", bid("x", "X", "A", 0), bid("y", "Y", "A", 3))),
+         "^LinearPrice: the lowest price is 0 for bid 'x'$"),
+        (lambda: po.LinearPrice(1, 2, of="reserve")(tender([{"lot": "A", "reserve": 0}], bid("x", "X", "A", 0))),
+         "the reserve price is 0 for bid 'x'"),
+        (lambda: po.AveragePrice(1)(tender("A", bid("x", "X", "A", 0))), "^AveragePrice: the benchmark of a lot is 0$"),
+        (lambda: po.RelativePrice(0.5, relative_quality=True)(one_lot([{"price": 1, "quality": 0}])),
+         "^quality relative to the best: on some lot no bid has a quality above 0$"),
+        (lambda: po.ExtendedRichtwert(0.1)(PACKAGE), "^ExtendedRichtwert compares bids on one lot"),
+        (lambda: po.HighestLowest(0.1)(PACKAGE), "^HighestLowest compares bids on one lot"),
+        (lambda: po.AveragePrice(0.1)(PACKAGE), "^AveragePrice compares bids on one lot"),
+        (lambda: po.WeightedRichtwert(0.1)(PACKAGE), "^WeightedRichtwert compares bids on one lot"),
+        (lambda: po.LifeCycleCost(once={"upkeep": -1}), "^LifeCycleCost: years are whole numbers from 0 on$"),
+        (lambda: po.LifeCycleCost(once={"upkeep": 1.5}), "years are whole numbers"),  # type: ignore[dict-item]
+        (lambda: po.AveragePrice(1, drop=[(6, 0, -1)]), r"drop is \(\(6, 0, -1\),\); write rows of"),
+    ],
+)  # fmt: skip
+def test_what_a_formula_cannot_be_used_on(wrong: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        wrong()
+
+
+PARTS = tender([{"lot": "A", "demand": 2, "reserve": 90, "estimate": 90}],
+               bid("x", "X", "A:1", 5, quality=5), bid("y", "Y", "A:1", 6, quality=5))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "formula", [po.BestQuality(), po.LinearPrice(1, 2), po.AdditionMethod(1), po.QualityPerPrice()], ids=repr
+)
+def test_formulas_on_points_need_bids_for_whole_lots(formula: Any) -> None:
+    with pytest.raises(ValueError, match="part of"):
+        formula(PARTS)
+
+
+def test_what_a_score_is_counted_in() -> None:
+    money = [po.LowestPrice(), po.MonetisedQuality(1), po.LifeCycleCost(), po.CorrectedPrice("k"),
+             po.ExtendedRichtwert(0.1), po.Qualified(po.LowestPrice(), 5), po.Rounded(po.LowestPrice())]  # fmt: skip
+    points = [po.RelativePrice(1), po.BestQuality(), po.QualityPerPrice(), po.ExtendedRichtwert(0.1, "quality"),
+              po.Qualified(po.BestQuality(), 5), po.Rounded(po.BestQuality())]  # fmt: skip
+    assert [getattr(each, "in_money", None) for each in money] == [True] * len(money)
+    assert [po.scoring.in_money(each) for each in points] == [False] * len(points)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_finite_number_stays_as_it_is(value: float) -> None:
+    assert rounded(value, 2) == pytest.approx(value, nan_ok=True)
+
+
+def test_a_number_is_read_to_thirteen_digits_and_rounded_once() -> None:
+    assert rounded(0.2499999999999, 1) == 0.2  # 13 digits: below the tie
+    assert rounded(0.24999999999999, 1) == 0.3  # 14 digits: what is beyond is the float's own error
+    assert [rounded(0.25, 1), rounded(0.25, 1, "half even"), rounded(-0.25, 1)] == [0.3, 0.2, -0.3]
+    assert [rounded(7.5, 0), rounded(123.456, 0), rounded(123.456, 3)] == [8.0, 123.0, 123.456]

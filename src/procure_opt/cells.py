@@ -172,7 +172,7 @@ HALF = "half of a character (a lone surrogate, which no text may hold)"
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text can be written: JSON and Excel can smuggle in halves of characters, for which UTF-8 has no form."""
+    """Whether a text can be written: JSON and Excel can smuggle in halves of characters."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 

@@ -586,7 +586,7 @@ def _sheets(path: Path, wanted: tuple[str, ...], book: _Book) -> dict[str, list[
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Say that a workbook is damaged, whatever the libraries that take it apart stumble over: they have no one error."""
+    """Say that a workbook is damaged, whatever the libraries that take it apart stumble over: there is no one error."""
     try:
         with warnings.catch_warnings():  # about looks, such as conditional formats, which are not read
             warnings.simplefilter("ignore")
