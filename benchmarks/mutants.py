@@ -37,9 +37,9 @@ SOURCE = ROOT / "src" / "procure_opt"
 
 # The tests that are about a file; a mutant that only others would notice counts as survived.
 TESTS = {
-    "check": ("check", "check_payments", "referee", "scopes", "ledger", "award_brute", "policy"),
+    "check": ("check", "referee", "scopes", "ledger"),
     "payments": ("payments", "check_payments", "ledger"),
-    "scoring": ("scoring", "reversals", "known", "policy", "check"),
+    "scoring": ("scoring", "reversals", "known", "check"),
 }
 PATIENCE = 20.0  # seconds a mutant has beyond five times what its tests take
 

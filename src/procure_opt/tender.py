@@ -535,8 +535,9 @@ def _whole_units(table: str, frame: pd.DataFrame, column: str, unit: float, foun
     if not value.any():
         return
     nearest = _in_units(value, unit)
-    off = value / unit
-    off -= nearest
+    with np.errstate(over="ignore", invalid="ignore"):  # infinitely many units are too many, and said to be
+        off = value / unit
+        off -= nearest
     np.abs(off, out=off)
     most = np.fmax.reduce(nearest, initial=0)
     if np.fmax.reduce(off, initial=0) <= 1e-6 and most < 2**53:
@@ -553,7 +554,8 @@ def _in_units(amounts: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
     """Amounts of money as whole numbers of the unit."""
     if not amounts.any():  # as the fixed charges of most tenders: a look is cheaper than a division
         return np.zeros(len(amounts))
-    units = amounts / unit
+    with np.errstate(over="ignore"):
+        units = amounts / unit
     return np.rint(units, out=units)
 
 
