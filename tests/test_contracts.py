@@ -180,6 +180,18 @@ def test_units_of_money_do_not_matter(unit: float) -> None:
     assert (found.rent / unit, found.net / unit) == pytest.approx((1, 10.5))
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1e3, 1e6])
+@pytest.mark.parametrize("bond", [0.5, math.inf])
+def test_units_of_money_do_not_matter_to_those_who_fear_risk(unit: float, bond: float) -> None:
+    """u(w) = (1 − exp(−a w)) / a has the unit of money, a one over it."""
+    one, other = (
+        incentive_contract(ODDS, [0, 0.4 * x, x], action=2, outside=3 * x, bond=bond * x, utility=Exponential(0.1 / x))
+        for x in (1.0, unit)
+    )
+    assert (other.wages / unit).tolist() == pytest.approx(one.wages.tolist(), rel=1e-6)
+    assert other.expected_wage / unit == pytest.approx(one.expected_wage, rel=1e-7)
+
+
 @some
 @given(situations(), st.lists(st.floats(0, 6), min_size=2, max_size=4))
 def test_a_larger_bond_never_raises_the_rent(case: Any, bonds: list[float]) -> None:
