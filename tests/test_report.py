@@ -102,7 +102,8 @@ def sheets(path: Path) -> dict[str, list[list[Any]]]:
         shared: list[str] = []
         if "xl/sharedStrings.xml" in file.namelist():
             strings = ElementTree.fromstring(file.read("xl/sharedStrings.xml"))
-            shared = ["".join(t.text or "" for t in si.iter(f"{{{space['m']}}}t")) for si in strings.findall("m:si", space)]
+            shared = ["".join(t.text or "" for t in si.iter(f"{{{space['m']}}}t"))
+                      for si in strings.findall("m:si", space)]  # fmt: skip
         found = {}
         for number, name in enumerate(names, 1):
             root = ElementTree.fromstring(file.read(f"xl/worksheets/sheet{number}.xml"))
@@ -191,7 +192,8 @@ def every_case() -> dict[str, po.Award]:
     scored = po.Tender(
         [{"lot": "A", "estimate": 100}, {"lot": "B", "estimate": 50}],
         [{"bid": f"{who}{lot}", "bidder": who, "lots": lot, "price": price, "quality": quality}
-         for who, lot, price, quality in [("X", "A", 90, 70), ("Y", "A", 80, 60), ("X", "B", 40, 75), ("Z", "B", 45, 90)]],
+         for who, lot, price, quality in
+         [("X", "A", 90, 70), ("Y", "A", 80, 60), ("X", "B", 40, 75), ("Z", "B", 45, 90)]],
     )  # fmt: skip
     parts = po.Tender(
         [{"lot": "A", "demand": 10, "estimate": 100, "in_house": 200}],
@@ -216,8 +218,7 @@ CASES = every_case()
 # ---- every case, every audience, every language -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("whom", ["committee", "public"])
+@pytest.mark.parametrize(("whom", "lang"), [("committee", "en"), ("committee", "zh"), ("public", "zh")])
 @pytest.mark.parametrize("case", CASES)
 def test_every_case_has_a_page_and_a_workbook(case: str, whom: str, lang: str, tmp_path: Path) -> None:
     made = po.report(CASES[case], audience=whom, lang=lang, bounds=COUNTS)
@@ -322,7 +323,8 @@ def test_a_bid_set_aside_is_struck_where_it_is_the_only_one() -> None:
 def test_every_constraint_has_words(rule: type, lang: str) -> None:
     """Each is made with figures that must then be found in its sentence."""
     given: dict[str, dict[str, Any]] = {
-        "Budget": {"amount": 12_345}, "AttributeBound": {"column": "licence", "at_least": 7}, "MinQuality": {"score": 7},
+        "Budget": {"amount": 12_345}, "MinQuality": {"score": 7},
+        "AttributeBound": {"column": "licence", "at_least": 7},
         "MaxShare": {"share": 0.07}, "MinShare": {"share": 0.07, "bidders": {"kind": "firm"}}, "MaxLots": {"n": 7},
         "MinWinners": {"n": 7}, "MaxWinners": {"n": 7}, "MaxHHI": {"index": 0.07}, "MinAward": {"amount": 7},
         "Capacity": {"column": "licence"}, "Separate": {"first": ["7"], "second": ["8"]}, "Together": {"lots": ["7"]},
@@ -368,7 +370,8 @@ def test_bids_that_a_rule_forbids_are_found_as_the_program_finds_them() -> None:
         tender = po.Tender(lots, rows, money_unit=1)
         rule = draw.choice([
             po.MaxShare(draw.choice([0.2, 0.4, 0.6])), po.MinQuality(draw.randint(20, 80), across="bid"),
-            po.MaxLots(draw.randint(0, 2)), po.Exclude(bidders=[rows[0]["bidder"]]), po.Budget(draw.randint(20, 90), lots=["A"]),
+            po.MaxLots(draw.randint(0, 2)), po.Exclude(bidders=[rows[0]["bidder"]]),
+            po.Budget(draw.randint(20, 90), lots=["A"]),
         ])  # fmt: skip
         rules = po.Policy([rule], tie_break=None)
         try:
@@ -387,7 +390,7 @@ def test_bids_that_a_rule_forbids_are_found_as_the_program_finds_them() -> None:
 
 @pytest.mark.parametrize("text", ["bidder:Nobody", "bidder:", "everyone", "public:Alder", "bidder"])
 def test_an_audience_that_there_is_not(parks: po.Award, text: str) -> None:
-    with pytest.raises(ValueError, match="the bidders are Alder, Birch, Cedar|must be"):
+    with pytest.raises(ValueError, match=r"the bidders are Alder, Birch, Cedar|must be"):
         po.report(parks, audience=text, bounds=COUNTS)
 
 
@@ -428,14 +431,16 @@ def test_a_bidder_sees_its_own_bids_and_price_to_win(parks: po.Award) -> None:
     lost = {row[0]: row for row in page.rows["lost"][1:]}
     assert lost["c1"][5:] == ["52,051", "44,010", "8,041"]
     assert lost["b1"][5:] == ["–", "–", "–"]
-    assert list(lost)[0] == "c1"
-    assert {row[0]: row[3] for row in page.rows["aside"][1:]} == {"b3": "above the ceiling", "c2": "not valid: withdrawn"}
+    assert next(iter(lost)) == "c1"
+    aside = {row[0]: row[3:] for row in page.rows["aside"][1:]}
+    assert aside == {"b3": ["above the ceiling", "–"], "c2": ["not valid: withdrawn", "50,053"]}
     other = Page(po.report(parks, audience="bidder:Birch", bounds=COUNTS).html)
     assert {row[0]: row[3] for row in other.rows["aside"][1:]} == {"b3": "above the ceiling", "c2": "not valid"}
 
 
 def past() -> pd.DataFrame:
-    return pd.read_csv(EXAMPLES / "03_fair_price" / "bids.csv")
+    """The first years, in which a group stands out already."""
+    return pd.read_csv(EXAMPLES / "03_fair_price" / "bids.csv").head(700)
 
 
 @pytest.mark.parametrize("whom", ["public", "bidder:Alder"])
@@ -444,8 +449,8 @@ def test_screens_fair_prices_and_markets_are_for_the_committee_alone(parks: po.A
         "past": past(),
         "fair_price": auction.fair_price(stats.uniform(80, 40), 5),
         "market": auction.Market((stats.uniform(80, 40), 3)),
-        "found": [pd.DataFrame([{"level": "value", "source": "own", "subject": "s", "finding": "Zinnia", "evidence": "e",
-                                 "ask": "?"}])],
+        "found": [pd.DataFrame([["value", "own", "s", "Zinnia", "e", "?"]],
+                               columns=["level", "source", "subject", "finding", "evidence", "ask"])],
         "inputs": {"bids.csv": "deadbeef", "policy.toml": "cafe"},
     }  # fmt: skip
     full = po.report(parks, bounds=COUNTS, **more)
@@ -461,13 +466,14 @@ def test_screens_fair_prices_and_markets_are_for_the_committee_alone(parks: po.A
 prices = st.integers(10_000, 99_999)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(asked=st.lists(prices, min_size=6, max_size=9, unique=True), data=st.data())
 def test_nobody_reads_a_figure_that_only_the_committee_has(asked: list[int], data: st.DataObject) -> None:
     """In tenders drawn at random, no figure of a losing bid, and none that only rivals' prices give."""
     lots = [{"lot": lot, "estimate": 50_000} for lot in ("A", "B")]
-    rows = [{"bid": f"bid{n}", "bidder": f"who{n % 4}", "lots": data.draw(st.sampled_from(["A", "B", "A;B"]), f"lots {n}"),
-             "price": price} for n, price in enumerate(asked)]  # fmt: skip
+    where = [data.draw(st.sampled_from(["A", "B", "A;B"]), f"lots {n}") for n in range(len(asked))]
+    rows = [{"bid": f"bid{n}", "bidder": f"who{n % 4}", "lots": where[n], "price": price}
+            for n, price in enumerate(asked)]  # fmt: skip
     rows += [{"bid": f"last{lot}", "bidder": "who4", "lots": lot, "price": 100_000 + n} for n, lot in enumerate("AB")]
     tender = po.Tender(lots, rows, money_unit=1)
     award = po.award(tender, po.Policy([po.MaxShare(data.draw(st.sampled_from([0.5, 1.0]), "cap"))], tie_break=None))
@@ -500,54 +506,55 @@ def test_what_the_check_found_is_told_to_others_without_its_figures(parks: po.Aw
 HOSTILE = (
     "<script>alert(1)</script>", "</title></style></script><svg onload=alert(1)>", '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)", "{{ 7*7 }}{% raw %}", "$\\frac{1}{2}$ & $x$", "&lt;b&gt;", "]]><!--", "=HYPERLINK(0)",
-    "+1+1", "-2+3", "@SUM(A1)", "x" * 400, "a\x07b", "‮evil", "名称<b>", "\u2028line", "${alert(1)}", "__init__",
+    "+1+1", "-2+3", "@SUM(A1)", "x" * 400, "a\x07b", "\u202eevil", "名称<b>", "\u2028line", "${alert(1)}", "__init__",
 )  # fmt: skip
 
 
+PLAIN = tuple(f"plain {n}" for n in range(len(HOSTILE)))
+
+
+def named(names: tuple[str, ...]) -> po.Tender:
+    """A tender in which every name stands wherever a name can stand."""
+    lots = [{"lot": f"L{name}".replace(";", ","), "estimate": 10, "in_house": 30, f"c{names[0]}": name}
+            for name in names]  # fmt: skip
+    bids = [{"bid": f"i{name}", "bidder": name, "lots": lot["lot"], "price": 5 + n, "quality": 50 + n}
+            for n, (name, lot) in enumerate(zip(names, lots, strict=True)) if ":" not in str(lot["lot"])]  # fmt: skip
+    bids += [{"bid": f"j{name}", "bidder": name, "lots": lots[1]["lot"], "price": 12 + n, "quality": 70}
+             for n, name in enumerate(names)]  # fmt: skip
+    bids += [{"bid": "odd", "bidder": names[0], "lots": lots[1]["lot"], "price": 7, "quality": 80, "status": names[0]}]
+    return po.Tender(lots, bids, name=names[0])
+
+
+def hostile(names: tuple[str, ...], lang: str) -> po.Report:
+    seen = [{"auction": f"t{n}{names[n]}", "bidder": name, "bid": 10 + b + n % 3}
+            for n in range(6) for b, name in enumerate(names[:4])]  # fmt: skip
+    rules = po.Policy([po.MaxShare(0.9, per="owner"), po.Exclude(bidders=[names[3]], penalty=1)], tie_break=None)
+    bounds = replace(COUNTS, bids=3)
+    return po.report(po.award(named(names), rules), lang=lang, bounds=bounds, past=seen, payments="pay_as_bid")
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name)[:20])
-def test_names_stay_text(name: str, lang: str, tmp_path: Path) -> None:
-    def tender(who: str) -> po.Tender:
-        return po.Tender(
-            [{"lot": f"L{who}", "estimate": 10, "in_house": 30, who.strip() or "c": who}, {"lot": "M", "estimate": 10}],
-            [{"bid": f"i{who}", "bidder": who, "lots": f"L{who}".replace(";", ","), "price": 5, "quality": 50},
-             {"bid": "j", "bidder": f"{who}2", "lots": "M", "price": 6, "quality": 60},
-             {"bid": "k", "bidder": f"{who}3", "lots": "M", "price": 7, "quality": 80, "status": "odd"},
-             {"bid": "l", "bidder": f"{who}3", "lots": "M", "price": 8, "quality": 90}],
-            name=who,
-        )  # fmt: skip
-
-    rows = [{"auction": f"t{n}", "bidder": f"{name}{b}", "bid": 10 + b + n % 3} for n in range(6) for b in range(3)]
-    made, plain = (
-        po.report(
-            po.award(tender(who), po.Policy([po.MaxShare(0.9, per="owner"), po.Exclude(bidders=[f"{who}3"], penalty=1)])),
-            lang=lang, bounds=COUNTS, past=rows, payments="pay_as_bid",
-        )
-        for who in (name, "plain")
-    )  # fmt: skip
+def test_names_stay_text(lang: str, tmp_path: Path) -> None:
+    made, plain = hostile(HOSTILE, lang), hostile(PLAIN, lang)
     page, twin = Page(made.html), Page(plain.html)
+    assert page.open == []
 
-    def outside(each: Page) -> list[tuple[str, tuple[str, ...]]]:
-        return [(tag, tuple(sorted(attrs))) for tag, attrs in each.tags if not tag.startswith(("path", "use", "g", "tspan"))]
+    def frame(each: Page) -> list[tuple[str, tuple[str, ...]]]:
+        drawn = ("path", "use", "g", "text", "clipPath", "rect", "defs")
+        return [(tag, tuple(sorted(attrs))) for tag, attrs in each.tags if tag not in drawn]
 
     # The same elements with the same attributes, whatever the names: none came from a name.
-    assert [tag for tag, _ in page.tags if tag in ("script", "img", "style", "title")] == [
-        tag for tag, _ in twin.tags if tag in ("script", "img", "style", "title")
-    ]
-    assert {each for each in outside(page)} == {each for each in outside(twin)}
+    assert frame(page) == frame(twin)
     assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
-    if "\x07" not in name:
-        assert name in page.text
+    assert not [name for name in HOSTILE if "\x07" not in name and name not in page.text]
     for drawing in re.findall(r"<svg.*?</svg>", made.html, flags=re.DOTALL):
         ElementTree.fromstring(drawing)
-    book = sheets(made.workbook(tmp_path / "report.xlsx"))
-    every = [cell for rows in book.values() for row in rows for cell in row]
+    every = [cell for rows in sheets(made.workbook(tmp_path / "report.xlsx")).values() for row in rows for cell in row]
     assert not [cell for cell in every if cell[0] == "f"]
-    if name.startswith(("=", "+", "-", "@")):
-        assert ("s", name) in every
+    assert {("s", name) for name in HOSTILE if name.startswith(("=", "+", "-", "@"))} <= set(every)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(name=st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=30).filter(
     lambda text: bool(text.strip()) and ";" not in text and ":" not in text and text == text.strip()))  # fmt: skip
 def test_any_name_is_drawn_and_closes_nothing(name: str) -> None:
@@ -670,7 +677,7 @@ def test_an_award_without_proof_says_so(parks: po.Award) -> None:
 
 @pytest.mark.parametrize("wrong", [{"seconds": -1}, {"bids": -1}, {"near": 1.5}, {"caps": (0.0,)}, {"within": -0.1}])
 def test_bounds_that_cannot_be(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be|caps are"):
+    with pytest.raises(ValueError, match=r"must be|caps are"):
         Bounds(**wrong)
 
 
@@ -752,7 +759,7 @@ def folder(path: Path) -> Path:
 
 def test_the_command_writes_page_and_workbook(tmp_path: Path) -> None:
     source, out = folder(tmp_path / "tender"), tmp_path / "out.html"
-    done = CliRunner().invoke(app, ["report", str(source), "--out", str(out), "--xlsx", "--lang", "zh", "--seconds", "0"])
+    done = CliRunner().invoke(app, ["report", str(source), "--out", str(out), "--xlsx", "--lang", "zh"])
     assert done.exit_code == 0, done.output
     page = Page(out.read_text(encoding="utf-8"))
     for name, digest in hashes(source).items():

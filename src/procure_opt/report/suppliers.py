@@ -28,7 +28,12 @@ def bids(case: Case) -> list[Block]:
         blocks.append(figures)
     if aside:
         columns = [Column(t("col.bid")), Column(t("col.bidder")), Column(t("col.lots")), Column(t("col.reason"))]
-        rows = [[each.bid, each.bidder, t.listed(list(each.lots)), _reason(each, t)] for each in aside]
+        rows: list[list[Any]] = [
+            [each.bid, each.bidder, t.listed(list(each.lots)), _reason(each, t)] for each in aside
+        ]
+        if case.audience.kind != "public":
+            columns.append(Column(t("col.price"), "money"))
+            rows = [[*row, each.price] for row, each in zip(rows, aside)]
         blocks.append(Table("aside", columns, rows))
     if case.audience.kind != "public":
         blocks.append(_raw(case))

@@ -10,7 +10,7 @@ from procure_opt.report import drawings
 from procure_opt.report.case import Case
 from procure_opt.report.content import Block, Column, Table, Text, rows_of, saying
 from procure_opt.report.evidence import WHOLE
-from procure_opt.report.wording import money, number, rough, rule_in_words
+from procure_opt.report.wording import money, number, rough, rule_in_words, translated
 
 
 def check(case: Case) -> list[Block]:
@@ -152,7 +152,7 @@ def fair(case: Case) -> list[Block]:
             said = [t("say.fair", level=t.share(price.level), n=price.n, low=rough(price.low), high=rough(price.high)),
                     t("say.fair.means", **means)]  # fmt: skip
             blocks.append(Text(said, "p", "" if lot == WHOLE else t("fig.scatter.lot", lot=lot)))
-            blocks.append(Text([price.private_cost, *price.rests_on], "ul"))
+            blocks.append(Text([translated(each, t) for each in (price.private_cost, *price.rests_on)], "ul"))
         columns = [Column(t("col.lot")), Column(t("col.n"), "count"), Column(t("col.low"), "money"),
                    Column(t("col.high"), "money")]  # fmt: skip
         rows = [[lot or "–", price.n, price.low, price.high] for lot, price in prices.items()]

@@ -201,8 +201,22 @@ def translated(sentence: str, t: Words) -> str:
     return sentence
 
 
-# What the risk register says of an award, of its check, of quality and of the market.
+# What other modules say of an award, of its check, of quality, payments and prices.
 PHRASES: tuple[tuple[str, str], ...] = (
+    (r"disqualified", "投标被否决"), (r"withdrawn", "已撤回"), (r"invited", "已邀请"), (r"pending", "待定"),
+    (r"Whether costs are private was not tested: these are costs as given, not estimated from bids\.",
+     "未检验成本是否为各方私有：此处成本为给定值，并非由投标估计。"),
+    (r"the distribution of costs as given", "以给定的成本分布为前提"),
+    (r"first price, (\d+) bidders of one kind with private costs who know nothing of each other's",
+     r"以最低价中标、\1 家同类投标人、成本私有且互不知情为前提"),
+    (r"under (\S+) a winner's own price enters what it is paid", r"在 \1 规则下，中标人自身报价影响其支付额"),
+    (r'bidders of (.*) may act as one; pay with by="owner"', r"\1 控制的投标人可能一致行动，应按最终控制人支付"),
+    (r"scores relative to other bids let a bid change what the others are worth", "相对评分使一份投标影响其他投标的得分"),
+    (r"without (.*) there is no award, so that a payment is not defined", r"缺少 \1 则无法成交，支付额无定义"),
+    (r"a lot with fewer than (\d+) bidders is not let, so a bid opens it to others",
+     r"投标人不足 \1 家的标段不予发包，一份投标即可使该标段对他人开放"),
+    (r"(.*) depends on the prices bid, so that a bid can change what the rule allows",
+     r"\1 取决于报价，投标可改变规则的允许范围"),
     (r"award", "中标方案"), (r"check", "独立核验"), (r"public value", "公共价值"), (r"lock-in", "供应商锁定"),
     (r"screens", "投标筛查"), (r"red flag (\w+)", r"红旗指标 \1"), (r"indicators", "绩效指标"),
     (r"third party", "第三方评价"), (r"what may be outsourced", "外包边界"),
