@@ -46,7 +46,7 @@ MAY = {
     "payments": "tender program measures constraints policy highs search solvers ties award",
     "check": "tender check_payments",
     "verify_award": "",
-    "contest": "tender program policy highs proof award payments verify_award",
+    "contest": "files tender program policy highs proof award payments verify_award",
     "policy_file": "cells tender policy constraints scoring ledger",
     "ocds": "cells tender policy constraints",
     "tables": "cells tender policy constraints scoring ledger policy_file ocds files",

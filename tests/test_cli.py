@@ -57,6 +57,23 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_an_award_that_can_be_contested_is_written(tmp_path: Path, call: Call) -> None:
+    at = folder(tmp_path)
+    code, out, _ = call("award", at, "--out", tmp_path, "--contest", tmp_path / "contest")
+    assert code == 0
+    digest = out.rsplit(": ", 1)[1].strip()
+    rules = po.announce(po.Policy(), po.read_tender(at)).hash
+    program, file = (str(tmp_path / "contest" / name) for name in ("verify_award.py", "award.json"))
+    run = subprocess.run(
+        [sys.executable, "-I", program, file, rules, digest], check=False, capture_output=True, encoding="utf-8"
+    )
+    assert (run.returncode, run.stdout) == (0, "Everything is verified.\n")
+    code, _, err = call("award", at, "--out", tmp_path, "--contest", tmp_path / "no", "--pay", "vcg", "--by", "owner")
+    assert code == 2
+    assert "by bidder" in err
+    assert not (tmp_path / "no").exists()
+
+
 def test_award_is_printed_and_written(tmp_path: Path, call: Call) -> None:
     policy = '[[constraint]]\nkind = "MaxShare"\nshare = 0.6\n'
     code, out, err = call("award", folder(tmp_path, policy=policy), "--out", tmp_path / "out")

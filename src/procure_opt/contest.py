@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +21,7 @@ from scipy import sparse
 
 from procure_opt import verify_award
 from procure_opt.award import Award
+from procure_opt.files import replacing
 from procure_opt.highs import linear
 from procure_opt.payments import Payments, pay
 from procure_opt.policy import announce
@@ -51,7 +50,8 @@ def contest(award: Award, payments: Payments | None = None) -> Json:
         payments: What the winners are paid; None = as bid.
 
     Raises:
-        ValueError: payments of another award, by owner, or open for a winner without whom there is no award.
+        ValueError: payments of another award, by owner, or open for a winner without whom there is no award; a bid
+            whose name starts with "~".
 
     >>> import procure_opt as po
     >>> tender = po.Tender([{"lot": "A"}], [{"bid": "x", "bidder": "X", "lots": "A", "price": 7},
@@ -60,6 +60,9 @@ def contest(award: Award, payments: Payments | None = None) -> Json:
     >>> file["content"]["proof"]["alone"], verify_award.judge(file)
     (True, ([], []))
     """
+    odd = award.tender.every_bid["bid"][award.tender.every_bid["bid"].str.startswith("~")]
+    if len(odd):
+        raise ValueError(f"bid {odd.iloc[0]!r}: in a contestable award a bid's name may not start with ~")
     paid = pay(award) if payments is None else payments
     if paid.award is not award or paid.by != "bidder" or paid.pivotal:
         raise ValueError(
@@ -77,7 +80,11 @@ def contest(award: Award, payments: Payments | None = None) -> Json:
         },
     }
     content["proof"] = _proof(verify_award.Case(content), award.status == "optimal")
-    return {"digest": digest(content), "content": content}
+    file = {"digest": digest(content), "content": content}
+    wrong, _ = verify_award.judge(file)
+    if wrong:
+        raise RuntimeError(f"contradiction: the award is {award.status}, and who checks it is told that {wrong[0]}")
+    return file
 
 
 def digest(content: Json) -> str:
@@ -92,23 +99,15 @@ def write_contest(award: Award, folder: str | Path, payments: Payments | None = 
         ValueError: as `contest`.
     """
     file = contest(award, payments)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "award.json", json.dumps(file, ensure_ascii=False, indent=1) + "\n")
-    _write(folder / "verify_award.py", Path(verify_award.__file__).read_text(encoding="utf-8"))
+    texts = {
+        "award.json": json.dumps(file, ensure_ascii=False, indent=1) + "\n",
+        "verify_award.py": Path(verify_award.__file__).read_text(encoding="utf-8"),
+    }
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        with replacing(Path(folder) / name) as beside:
+            beside.write_text(text, encoding="utf-8", newline="\n")
     return str(file["digest"])
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file beside its place, then move it there."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
-        file.write(text)
-    try:
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except BaseException:
-        os.unlink(file.name)
-        raise
 
 
 # ---- the tables -------------------------------------------------------------------------------------------
@@ -181,13 +180,11 @@ def _counts(award: Award, field: Tender) -> Json:
 
 def _award(award: Award) -> Json:
     bids, home = award.bids[["bid", "fraction", "net"]], award.in_house[["lot", "fraction"]]
-    ledger = {} if award.policy.ledger is None else {"ledger": _cell(award.ledger)}
     return {
         "bids": _named(bids, "bid"),
         "in_house": _named(home, "lot"),
         "unawarded": list(award.unawarded),
-        "cost": _cell(award.cost),
-        **ledger,
+        "cost": _cell(round(award.price + float(award.in_house["cost"].sum()), 9)),  # without transaction costs
     }
 
 

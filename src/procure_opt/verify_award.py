@@ -96,12 +96,12 @@ class Case:
         self.value, groups = {**ONE}, {}
         for mark, rows in (("", self.award["bids"]), ("~", self.award["in_house"])):
             for name, row in rows.items():
-                self.value[mark + name] = exact(row["fraction"])
-                if mark + name not in self.cost or (row["fraction"] != 1 and not self.parts):
+                part = self.value[mark + name] = exact(row["fraction"])
+                if mark + name not in self.cost or not (("parts of bids" in self.parts and 0 < part < 1) or part == 1):
                     why = self.given["bids"].get(name, {}).get("status") or f"{row['fraction']} of it cannot be awarded"
                     self.wrong.append(f"{'in-house ' * bool(mark)}{name} is in the award: {why}")
         for bid, row in self.bids.items():
-            groups.setdefault((row["bidder"], row["xor"] or bid), {})[bid] = 1
+            groups.setdefault((row["bidder"], row["xor"] or (bid,)), {})[bid] = 1  # a tuple is nobody's label
         for (who, label), bids in groups.items():
             self.keep(f"bids {label} of {who} exclude each other", bids, ONE)
         for lot in self.lots.keys() - left:
@@ -213,10 +213,9 @@ def judge(file, published=()):
     for bid, row in award["bids"].items():
         net[case.given["bids"][bid]["bidder"]] += exact(row["net"]) / case.unit
     amounts, as_bid = {who: exact(paid["amounts"].get(who, 0)) for who in net}, paid["rule"] == "pay_as_bid"
-    rest = case.at({column: cost for column, cost in case.cost.items() if column.startswith("~")})
-    rest += exact(award["ledger"]) / case.unit if "transaction costs" in case.beyond else 0
+    home = case.at({column: cost for column, cost in case.cost.items() if column.startswith("~")})
     prices = {f"net price of {bid}": (row["net"], case.price.get(bid, 0)) for bid, row in award["bids"].items()}
-    figures = {**({} if case.parts else prices), "cost": (award["cost"], sum(net.values()) + rest)}
+    figures = {**({} if case.parts else prices), "cost": (award["cost"], sum(net.values()) + home)}
     less = {who: units for who, units in net.items() if as_bid or amounts[who] / case.unit < units}
     figures.update((f"payment of {who}", (amounts[who], units)) for who, units in less.items())
     for what, (told, units) in figures.items():
@@ -242,8 +241,9 @@ def main(*arguments):
     except Exception as problem:  # whatever was done to the file, the answer is a sentence
         wrong, unchecked = [f"the file cannot be understood ({type(problem).__name__}: {problem})"], []
     lines = [f"WRONG: {x}" for x in wrong] + [f"NOT CHECKED: {x}" for x in unchecked] or ["Everything is verified."]
-    print("\n".join(lines))
+    print("\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines))
     return 1 if wrong else 2 if unchecked else 0
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(*sys.argv[1:]))
