@@ -100,10 +100,23 @@ def _payments() -> str:
     from procure_opt.payments import CATALOGUE
 
     return table(
-        ["name", "says", "truthful bids are best", "no coalition would do it for less"],
-        ([f"`{name}`", sentence(type(rule)) + _reference(rule), yes(rule.truthful), yes(rule.in_core)]
-         for name, rule in CATALOGUE.items()),
-    )  # fmt: skip
+        ["name", "says", "truthful bids are best", "no coalition would do it for less", "source"],
+        (
+            [f"`{name}`", sentence(rule) + _reference(rule), yes(rule.truthful), yes(rule.in_core), cited(rule)]
+            for name, rule in CATALOGUE.items()
+        ),
+    )
+
+
+def cited(value: object) -> str:
+    """Whom a docstring cites.
+
+    >>> from procure_opt.payments import Core
+    >>> cited(Core)
+    'Day and Raghavan 2007, Day and Cramton 2012'
+    """
+    found = re.findall(r"([A-Z][a-z]+(?: and [A-Z][a-z]+)?)(?:'s)? \(?(\d{4})", inspect.getdoc(value) or "")
+    return ", ".join(f"{who} {year}" for who, year in found) or "–"
 
 
 def _reference(rule: Any) -> str:
