@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -398,6 +399,31 @@ def test_a_solver_that_knows_of_no_proof_is_not_believed() -> None:
     made = contest(award)
     assert judged(made)[0] == []
     assert any("optimal" in line for line in judged(made)[1])
+
+
+def test_no_multipliers_whatever_prove_a_dearer_award() -> None:
+    """11 where 10 is possible: proofs of every shape, from whole numbers to what is none, and none of them passes."""
+    bids = [bid("x", "X", "A", 5), bid("y", "Y", "A;B", 11), bid("z", "Z", "B", 5), bid("w", "W", "B", 6)]
+    made = contest(po.award(tender(lots("A", "B", in_house=9), *bids)))
+    content = made["content"]
+    content["award"] |= {"bids": {"x": {"fraction": 1, "net": 5}, "w": {"fraction": 1, "net": 6}}, "cost": 11}
+    content["payments"]["amounts"] = {"X": 5, "W": 6}
+    case, rng = verify_award.Case(content), random.Random(5)
+    multipliers = [0, 1, 5, -5, 500, 600, 1100, 10**30, -(10**30), 1e308, 0.5, "7", True]
+
+    def proof() -> Json:
+        def one() -> Json:
+            return [
+                {rng.choice(list(case.rows)): rng.choice(multipliers) for _ in range(rng.randint(0, 4))},
+                rng.choice([*case.cost, "", "nonsense", None]),
+            ]
+
+        return {"per": rng.choice([0, 1, 1, 2, -1, 10**9, 0.5]), "cases": [one() for _ in range(rng.randint(0, 4))]}
+
+    for alone in [True, False] * 1000:
+        draw = {"all": proof(), "each": {name: proof() for name in "xyzw"}}
+        content["proof"] = proof() | {"alone": alone, "draw": draw}
+        assert judged_or_not(repaired(made))
 
 
 @pytest.mark.parametrize(
