@@ -561,7 +561,8 @@ def test_any_name_is_drawn_and_closes_nothing(name: str) -> None:
     t = Words("en")
     drawing = figures.share_bars("k", [name, "other"], pd.Series([0.6, 0.4]).to_numpy(), 0.7, "owner", "spend", t)
     root = ElementTree.fromstring(drawing.svg)
-    assert {each.tag for each in root.iter()} <= {"svg", "defs", "style", "g", "path", "use", "text", "clipPath", "rect"}
+    ours = {"svg", "defs", "style", "g", "path", "use", "text", "clipPath", "rect"}
+    assert {each.tag for each in root.iter()} <= ours
 
 
 # ---- in two languages -------------------------------------------------------------------------------------
@@ -710,9 +711,9 @@ def test_equal_lines_are_those_of_the_rules() -> None:
 
     award = CASES["scores"]
     tender, formula = award.tender, po.RelativePrice(0.4)
-    twin = tender.replace(bids=pd.concat([
-        tender.bids[tender.bids["lots"] == "A"],
-        pd.DataFrame([{"bid": "t", "bidder": "X", "lots": "A", "price": 90, "quality": 70}])], ignore_index=True))  # fmt: skip
+    more = pd.DataFrame([{"bid": "t", "bidder": "X", "lots": "A", "price": 90, "quality": 70}])
+    on_it = tender.bids[tender.bids["lots"] == "A"]
+    twin = tender.replace(bids=pd.concat([on_it, more], ignore_index=True))
     assert _score(formula, tender, 0, 90.0, 70.0) == pytest.approx(formula(twin)[list(twin.bid_names).index("t")])
 
 

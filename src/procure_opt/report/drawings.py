@@ -25,6 +25,7 @@ Lines = Callable[[Floats, Floats], Floats]
 
 PANELS = 6  # lots drawn
 BARS = 14
+FEWEST = 4  # bids from which on a drawing says more than the table
 GRID = 11  # points a side at which a formula is asked for a score
 
 
@@ -40,7 +41,9 @@ def scatter(case: Case) -> Figures | None:
         drawn = _panels(case, seen)
         if drawn:
             return Figures(t("fig.scatter"), tuple(drawn))
-    part = case.tender.part @ np.nan_to_num(case.tender.estimate, nan=math.nan)
+    if len(seen) < FEWEST:
+        return None
+    part = case.tender.part @ case.tender.estimate
     worth = pd.Series(part, index=case.tender.bid_names)[seen["bid"]].to_numpy()
     known = bool(np.isfinite(worth).all() and (worth > 0).all())
     price = 100 * seen["offer"].to_numpy() / worth if known else seen["offer"].to_numpy(dtype=float)
@@ -137,9 +140,9 @@ def share_figure(case: Case) -> Figures | None:
 
 
 def frontier_figure(case: Case, curve: pd.DataFrame) -> Figures | None:
-    """Cost against concentration, where at least two awards exist."""
+    """Cost against concentration, where at least two awards differ."""
     done = curve[curve["status"] != "infeasible"]
-    if len(done) < 2:
+    if len(done[["hhi", "cost"]].drop_duplicates()) < 2:
         return None
     t = case.t
     caps = [t("fig.no_cap") if cap >= 1 else t.share(cap) for cap in done["value"]]

@@ -55,7 +55,8 @@ def _tabulation(case: Case) -> list[Block]:
         single = len(named) == 1 and named[0].strip() in lots
         (alone if single else packs).append((each, named))
     busiest = every["bidder"].value_counts()
-    names = sorted(busiest.index, key=lambda name: (-busiest[name], name))
+    order = {name: at for at, name in enumerate(tender.bidder_names)}
+    names = sorted(busiest.index, key=lambda name: (-busiest[name], order[name]))
     place = {name: column for column, name in enumerate(names)}
     cell: dict[tuple[int, int], tuple[int, float, str]] = {}
     for each, named in alone:
