@@ -162,11 +162,12 @@ def report(told: Told, seed: int) -> str:
     """The section of RESULTS.md."""
     rows = [[name, str(told.counts[name]), str(told.counts[f"{name}, soft"])] for name in KINDS]
     others = sorted(name for name in told.counts if name.partition(",")[0] not in KINDS)
+    answers = ", ".join(f"{count:,} {what}" for what, count in told.answers.most_common())
     seconds = ", ".join(f"{solver} {seconds:.0f} s" for solver, seconds in told.seconds.items())
     return "\n\n".join([
         "## The same award from three solvers",
         f"`python benchmarks/differential.py --cases {told.cases} --seed {seed} --write`",
-        f"{told.cases:,} random tenders: {', '.join(f'{count:,} {what}' for what, count in told.answers.most_common())}. "
+        f"{told.cases:,} random tenders: {answers}. "
         f"Disagreements of status, objective, ties or award, or with the check: {len(told.apart)}. In all {seconds}. "
         f"{results.machine('pulp')}",
         results.table(["Constraint", "tenders under it", "at a penalty"], rows),

@@ -3,8 +3,8 @@
 A mutant is the module with one fault: a comparison moved by its boundary or turned round, + for −, `and` for `or`, a
 number one larger, True for False, a text changed, a statement left out, a value replaced by None, a condition that
 always or never holds, min for max. Docstrings, annotations, imports and the texts of messages (f-strings) are left
-alone. Of all mutants of a file a sample is drawn. Each is given to the tests that run the line it stands on, the quickest
-first, until one fails: then it is killed. A mutant that takes far longer than the tests do counts as killed too.
+alone. Of all mutants of a file a sample is drawn. Each is given to the tests that run the line it stands on, the
+quickest first, until one fails: then it is killed. A mutant that takes far longer than the tests do counts as killed.
 
     python benchmarks/mutants.py check --sample 150 --seed 1 --write
 """
@@ -142,7 +142,9 @@ def untouched(node: ast.AST, field: str) -> bool:
     """Parts that do nothing, or whose fault is no fault: annotations, texts of messages, checks of types alone."""
     checks_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     alias = isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and not node.col_offset
-    return checks_types or alias or isinstance(node, ast.JoinedStr) or field in ("annotation", "returns", "decorator_list")
+    return (
+        checks_types or alias or isinstance(node, ast.JoinedStr) or field in ("annotation", "returns", "decorator_list")
+    )
 
 
 def documentation(node: ast.AST, name: str, i: int, each: ast.AST) -> bool:
@@ -308,7 +310,9 @@ def told(module: str, every: int, found: dict[Mutant, str], seed: int) -> str:
         f"{module}.py: {dead} of {len(found)} killed, {100 * dead / len(found):.1f} % "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}), of {every:,} mutants, seed {seed}"
     ]
-    return "\n".join([*lines, *(f"- {mutant} [{each}]" for mutant, each in found.items() if each.startswith("survived"))])
+    return "\n".join(
+        [*lines, *(f"- {mutant} [{each}]" for mutant, each in found.items() if each.startswith("survived"))]
+    )
 
 
 def main() -> None:
@@ -331,7 +335,7 @@ def main() -> None:
         lines = covered(module, chosen.store / f"covered_{module}.json")
         drawn = random.Random(chosen.seed).sample(range(len(every)), min(chosen.sample, len(every)))
         found: dict[Mutant, str] = {}
-        for number, mutant in enumerate(every[i] for i in sorted(drawn)):
+        for number, mutant in enumerate(every[i] for i in drawn):  # as drawn: the first of them are a sample too
             tests = lines.tests(mutant)
             start = time.monotonic()
             found[mutant] = outcome(module, tree, mutant, tests, sum(lines.seconds[test] for test in tests))

@@ -88,22 +88,24 @@ def _constraint(cls: type[T]) -> type[T]:
     return made
 
 
-MOST = 1e15  # beyond it a sum of money is no longer exact to a unit, and a solver loses the rest beside it
+# Beyond the one a sum of money is no longer exact to a unit, and a solver loses the rest beside it; nothing above 0 and
+# below the other is meant, and floats run out of digits there.
+MOST, LEAST = 1e15, 1e-15
 
 
 def _is_number(value: object) -> bool:
     return (
         isinstance(value, (int, float, np.integer, np.floating))
         and not isinstance(value, bool)
-        and abs(float(value)) <= MOST
+        and (value == 0 or LEAST <= abs(float(value)) <= MOST)
     )
 
 
 def _number(rule: str, name: str, value: object, low: float, high: float = math.inf) -> None:
     if not _is_number(value) or not low <= value <= high:  # type: ignore[operator]
-        large = isinstance(value, (int, float)) and value > MOST
-        limits = f"of at most {MOST:g}" if large else f"of at least {low:g}"
-        limits = f"from {low:g} to {high:g}" if math.isfinite(high) else limits
+        limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        if isinstance(value, (int, float)) and low <= value <= high:
+            limits = f"of 0 or from {LEAST:g} to {MOST:g}, apart from its sign"
         raise ValueError(f"{rule}: {name} is {value!r}; it must be a number {limits}")
 
 
