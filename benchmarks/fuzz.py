@@ -711,7 +711,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first case (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0, help="for one case (%(default)s)")
-    parser.add_argument("--every", type=int, default=5, help="of one case in so many the award is checked (%(default)s)")
+    parser.add_argument("--every", type=int, default=5, help="of one case in so many an award is made (%(default)s)")
     parser.add_argument("--megabytes", type=int, default=1500, help="beyond what Python takes (%(default)s)")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     chosen = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -308,3 +309,245 @@ def test_any_change_of_a_random_award_is_seen(data: Any) -> None:
         more = other.assign(fraction=1.0, net=other["price"] + other["fixed"])
         changes.append(lambda a: replace(a, bids=pd.concat([a.bids, more], ignore_index=True)))
     assert po.check(data.draw(st.sampled_from(changes))(award))
+
+
+# ---- what is said, and from where on ----------------------------------------------------------------------
+
+# Word for word what each broken constraint and each change is told as, worked out by hand from the tables at the head.
+SAID_OF_RULES: dict[str, list[str]] = {
+    "Budget": ["Budget: 30 is spent, 25 allowed"],
+    "MinQuality": ["MinQuality (bid a1): quality is 50, at least 60 is asked for"],
+    "AttributeBound": ["AttributeBound (bid b2): carbon is 5, at most 4 is allowed"],
+    "MaxShare": ["MaxShare (Cora): 70 % of estimate, 50 % is allowed"],
+    "MinShare": ["MinShare: 0 % of lots, at least 25 % is asked for"],
+    "MaxLots": ["MaxLots (Cora): 2 lots, 1 are allowed"],
+    "MinWinners": ["MinWinners: 2 winners, at least 3 are asked for"],
+    "MaxWinners": ["MaxWinners: 3 winners, 2 are allowed"],
+    "MaxHHI": ["MaxHHI: the index is 0.58, 0.5 is allowed"],
+    "MinAward": [f"MinAward ({name}): wins 1 of lots: at least 2 or nothing" for name in ("Acme", "Bell")],
+    "Capacity": ["Capacity (Cora): 2 units, there is room for 1"],
+    "Separate": ["Separate (Holding): wins on both sides"],
+    "Together": ["Together: the lots are parted: Acme, Bell"],
+    "KeepIncumbents": ["KeepIncumbents: 1 lots leave their incumbent, 0 may: L1"],
+    "Exclude": ["Exclude (bid c34): it is excluded"],
+    "Require": ["Require (Dora): an award to it is required"],
+    "Resilient": [f"Resilient ({name}): to replace it costs {more} more" for name, more in
+                  (("Acme", 25 - 11), ("Bell", 90 - 19), ("Cora", 50 + 45 - 70))],
+}  # fmt: skip
+
+
+def sums(true: float) -> list[str]:
+    return [f"{name}: it is {true:g}, the award says 100" for name in ("price", "cost", "objective")]
+
+
+def shares(home: float = 0.0, **price: float) -> list[str]:
+    """The shares and the index, where the winners' prices are these."""
+    said = {"Acme": 0.11, "Bell": 0.19, "Cora": 0.7}
+    total = sum(price.values()) + home
+    lines = [f"by_bidder ({name}, share): it is {price[name] / total:.12g}, the award says {was:g}"
+             for name, was in said.items() if name in price and price[name] / total != was]  # fmt: skip
+    acme_and_bell = (price.get("Acme", 0) + price.get("Bell", 0)) / total  # of one owner
+    index = acme_and_bell**2 + sum((paid / total) ** 2 for name, paid in price.items() if name in ("Cora", "Dora"))
+    return [*lines, f"hhi: it is {index:.12g}, the award says 0.58"]
+
+
+SAID: dict[str, list[str]] = {
+    "swap a winner": [
+        *sums(114), "status: the objective is 114, the bound 100: that proves no optimum",
+        "by_bidder (Acme): it wins nothing", "by_bidder (Dora): a winner is missing",
+        *shares(Bell=19, Cora=70, Dora=25),
+    ],
+    "exclusive bids": [
+        "xor (bids b1, b2): they exclude each other", *sums(103),
+        "status: the objective is 103, the bound 100: that proves no optimum", "by_bidder (Acme): it wins nothing",
+        "by_bidder (Bell, lots): it is 2, the award says 1", "by_bidder (Bell, quantity): it is 2, the award says 1",
+        "by_bidder (Bell, price): it is 33, the award says 19",
+        "by_bidder (Bell, estimate): it is 30, the award says 20",
+        *shares(Bell=33, Cora=70),
+    ],
+    "drop a lot": [
+        "coverage (lot L1): 0 of a demand of 1 is filled", *sums(89), "bound: 100 is above the objective 89",
+        "by_bidder (Acme): it wins nothing", *shares(Bell=19, Cora=70),
+    ],
+    "overlap": [
+        "coverage (lot L3): 2 of a demand of 1 is filled", *sums(150),
+        "status: the objective is 150, the bound 100: that proves no optimum", "by_bidder (Dora): a winner is missing",
+        *shares(Acme=11, Bell=19, Cora=70, Dora=50),
+    ],
+    "a rejected bid": [
+        "accepted bids (bid late): it was rejected: withdrawn", "coverage (lot L2): 0 of a demand of 1 is filled",
+        *sums(81), "bound: 100 is above the objective 81", "by_bidder (Bell): it wins nothing",
+        *shares(Acme=11, Cora=70),
+    ],
+    "a bid twice": ["accepted bids (bid a1): it stands more than once"],
+    "a bid that is none": [
+        "accepted bids (bid zz): there is no such bid", "coverage (lot L1): 0 of a demand of 1 is filled", *sums(89),
+        "bound: 100 is above the objective 89", "by_bidder (Acme): it wins nothing", *shares(Bell=19, Cora=70),
+    ],
+    "another bidder": ["accepted bids (bid a1): bidder is Acme, the award says Dora"],
+    "another price": ["accepted bids (bid a1): price is 11.0, the award says 10.0"],
+    "other lots": ["accepted bids (bid a1): lots is L1, the award says L2"],
+    "half a bid": [
+        "fractions (bid a1): 0.5 of it: it must be 1", "coverage (lot L1): 0.5 of a demand of 1 is filled",
+        "net price (bid a1): it is 5.5, the award says 11", *sums(94.5), "bound: 100 is above the objective 94.5",
+        "by_bidder (Acme, quantity): it is 0.5, the award says 1",
+        "by_bidder (Acme, price): it is 5.5, the award says 11",
+        "by_bidder (Acme, estimate): it is 5, the award says 10", *shares(Acme=5.5, Bell=19, Cora=70),
+    ],
+    "net": ["net price (bid a1): it is 11, the award says 12"],
+    "price": ["price: it is 100, the award says 99.99"],
+    "cost": ["cost: it is 100, the award says 100.01"],
+    "ledger": ["ledger: it is 0, the award says 0.01"],
+    "no cost": ["cost: it is 100, the award says nan"],
+    "objective": ["objective: it is 100, the award says 99.99"],
+    "a bound above": ["bound: 100.01 is above the objective 100"],
+    "a bound that proves nothing": ["status: the objective is 100, the bound 98: that proves no optimum"],
+    "index": ["hhi: it is 0.58, the award says 0.5"],
+    "a winner's share": ["by_bidder (Acme, share): it is 0.11, the award says 0.2"],
+    "a winner's lots": ["by_bidder (Acme, lots): it is 1, the award says 2"],
+    "a winner left out": ["by_bidder (Acme): a winner is missing"],
+    "a tie of strangers": ["tied: there is no valid bid zz"],
+    "in-house on top": [
+        "coverage (lot L1): 2 of a demand of 1 is filled", *sums(190)[1:],
+        "status: the objective is 190, the bound 100: that proves no optimum", *shares(90, Acme=11, Bell=19, Cora=70),
+    ],
+    "in-house where it cannot be": [
+        "in-house (lot L4): it cannot be done in-house: no in_house cost is given",
+        "coverage (lot L4): 0 of a demand of 1 is filled", *sums(80), "bound: 100 is above the objective 80",
+        "by_bidder (Cora): it wins nothing", "by_bidder (Dora): a winner is missing",
+        *shares(Acme=11, Bell=19, Dora=50),
+    ],
+    "in-house in part": [
+        "in-house (lot L1): 0.5 of it: it must be the whole lot", "coverage (lot L1): 1.5 of a demand of 1 is filled",
+        *sums(145)[1:], "status: the objective is 145, the bound 100: that proves no optimum",
+        *shares(45, Acme=11, Bell=19, Cora=70),
+    ],
+    "in-house too cheap": [
+        "in-house (lot L1): it costs 90, the award says 80", sums(89)[0], *sums(179)[1:],
+        "status: the objective is 179, the bound 100: that proves no optimum", "by_bidder (Acme): it wins nothing",
+        *shares(90, Bell=19, Cora=70),
+    ],
+    "unawarded and filled": ["unawarded (lot L1): it is filled, and listed as unawarded"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAID_OF_RULES)
+def test_a_broken_constraint_is_told_word_for_word(name: str) -> None:
+    assert [str(each) for each in po.check(replace(AWARD, policy=po.Policy([BROKEN[name][0]])))] == SAID_OF_RULES[name]
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_a_change_is_told_word_for_word_with_its_amount(what: str) -> None:
+    found = po.check(CHANGES[what][0](AWARD))
+    assert [str(each) for each in found] == SAID[what]
+    for each in found:
+        stated = re.search(r"it is (\S+), the award says (\S+)$", each.message)
+        if stated and each.rule != "accepted bids":
+            true, said = float(stated[1]), float(stated[2])
+            assert each.amount == pytest.approx(said - true, rel=1e-6, nan_ok=True)
+
+
+# For each constraint a limit that the award just keeps, one a little stricter, and by how much that is exceeded.
+LIMITS: dict[str, tuple[Callable[[float], Any], float, float, float]] = {
+    "Budget": (lambda x: po.Budget(x, lots={"area": "north"}), 30, 29.99, 0.01),
+    "Budget of all": (po.Budget, 100, 99.99, 0.01),
+    "MinQuality": (lambda x: po.MinQuality(x, across="bid"), 50, 50.001, 0.001),
+    "MinQuality in the mean": (lambda x: po.MinQuality(x, across="award"), 0.1 * 50 + 0.2 * 60 + 0.7 * 90, 80.1, 0.1),
+    "AttributeBound, most": (lambda x: po.AttributeBound("carbon", at_most=x), 5, 4.999, 0.001),
+    "AttributeBound, least": (lambda x: po.AttributeBound("carbon", at_least=x), 2, 2.001, 0.001),
+    "AttributeBound of bidders": (lambda x: po.AttributeBound("elsewhere", at_most=x), 30, 29.5, 0.5),
+    "MaxShare": (po.MaxShare, 0.7, 0.699, 0.1),
+    "MaxShare of spend": (lambda x: po.MaxShare(x, of="spend", lots=["L1", "L2"]), 19 / 30, 0.63, 1 / 3),
+    "MaxShare of owners": (lambda x: po.MaxShare(x, per="owner", of="lots", lots=["L1", "L2", "L3"]),
+                           2 / 3, 0.66, 2 / 3),
+    "MaxShare with what is held": (lambda x: po.MaxShare(x, existing="elsewhere"), 0.35, 0.349, 0.1),
+    "MinShare": (lambda x: po.MinShare(x, bidders=["Cora"], of="lots"), 0.5, 0.501, 0.1),
+    "MinShare with what is held": (lambda x: po.MinShare(x, bidders=["Dora"], existing="elsewhere"), 0.3, 0.301, 0.1),
+    "MaxLots": (po.MaxLots, 2, 1, 1),
+    "MaxLots of owners": (lambda x: po.MaxLots(x, per="owner", lots=["L1", "L2"]), 2, 1, 1),
+    "MinWinners": (po.MinWinners, 3, 4, 1),
+    "MinWinners among owners": (lambda x: po.MinWinners(x, per="owner"), 2, 3, 1),
+    "MaxWinners": (po.MaxWinners, 3, 2, 1),
+    "MaxHHI": (po.MaxHHI, 0.01 + 0.04 + 0.49, 0.539, 0.1),
+    "MaxHHI of owners": (lambda x: po.MaxHHI(x, per="owner"), 0.58, 0.579, 0.1),
+    "MaxHHI with what is held": (lambda x: po.MaxHHI(x, existing="elsewhere"),
+                                 0.04 + 0.0225 + 0.1225 + 0.09, 0.274, 0.1),
+    "MinAward": (lambda x: po.MinAward(x, of="lots"), 1, 2, 2),
+    "MinAward of money": (lambda x: po.MinAward(x, of="spend"), 11, 11.01, 1),
+    "MinAward of worth": (lambda x: po.MinAward(x, of="estimate", lots=["L2", "L3"]), 20, 21, 1),
+    "KeepIncumbents": (lambda x: po.KeepIncumbents("incumbent", max_switches=x), 1, 0, 1),
+    "Resilient": (po.Resilient, 71, 70.99, 0.01),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_may_be_reached_and_no_more(name: str) -> None:
+    rule, kept, stricter, amount = LIMITS[name]
+    assert po.check(replace(AWARD, policy=po.Policy([rule(kept)]))) == []
+    found = po.check(replace(AWARD, policy=po.Policy([rule(stricter)])))
+    assert {each.rule for each in found} == {name.partition(" ")[0].rstrip(",")}
+    assert sum(each.amount for each in found) == pytest.approx(amount, rel=1e-6)
+
+
+def test_figures_are_right_up_to_the_tolerance_that_is_stated() -> None:
+    for name, off in (("price", 1e-9), ("cost", 1e-9), ("objective", 1e-9), ("bound", 1e-9), ("ledger", 1e-9),
+                      ("hhi", 5e-10)):  # fmt: skip
+        value = getattr(AWARD, name)
+        assert po.check(replace(AWARD, **{name: value + off})) == [], name
+        assert [each.rule for each in po.check(replace(AWARD, **{name: value + 4e-8}))] == [name], name
+    assert po.check(replace(AWARD, bound=99.995)) == []  # within one cent
+    assert [each.rule for each in po.check(replace(AWARD, bound=99.99))] == ["status"]
+    assert po.check(replace(AWARD, bound=50.0, status="feasible")) == []
+
+
+def test_what_a_cover_leaves_open_is_said() -> None:
+    tender = po.Tender(LOTS, [each for each in BIDS if each["bid"] != "a1"], BIDDERS)
+    award = po.award(tender, po.Policy([po.Cover(["L1"], penalty=7)]))
+
+    def said(changed: po.Award) -> list[str]:
+        return [str(each) for each in po.check(changed)]
+
+    assert said(replace(award, unawarded=("L1", "L9"))) == ["unawarded (lot L9): there is no such lot"]
+    assert said(replace(award, unawarded=("L1", "L2")))[0] == "unawarded (lot L2): no Cover lets it stay unawarded"
+    assert said(replace(award, unawarded=()))[0] == "coverage (lot L1): 0 of a demand of 1 is filled"
+    assert said(replace(award, violations=award.violations.assign(amount=0.5)))[0] == (
+        "Cover (lot L1): exceeded by 1, the award declares 0.5"
+    )
+
+
+def test_more_than_one_place_in_house_is_said() -> None:
+    twice = pd.concat([home("L1", 1.0, 90.0)] * 2)
+    found = [str(each) for each in po.check(replace(with_bids(AWARD, "b2", "c34"), in_house=twice))]
+    assert found[:2] == [
+        "in-house (lot L1): it stands more than once",
+        "coverage (lot L1): 2 of a demand of 1 is filled",
+    ]
+    stranger = replace(AWARD, in_house=home("L9", 1.0, 0.0))
+    assert [str(each) for each in po.check(stranger)] == ["in-house (lot L9): there is no such lot"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (po.Require(bids=["d1"]), ["Require (bid d1): it is required, and not accepted"]),
+        (po.Require(bids=["late"]), ["Require (bid late): it is required, and no valid bid"]),
+        (po.Require(bids=["a1", "b2"]), []),
+        (po.Require(lots=["L1", "L2"]), []),
+        (po.Exclude(bids=["a1", "d1"]), ["Exclude (bid a1): it is excluded"]),
+        (po.Exclude(bidders={"kind": "social_organisation"}), []),
+        (po.Exclude(bidders=["Cora"], lots=["L1"]), []),
+        (po.Separate(["L1"], ["L2"], per="bidder"), []),
+        (po.Separate(["L3"], ["L4"]), ["Separate (Cora): wins on both sides"]),
+        (po.Together(["L3", "L4"]), []),
+        (po.Together(["L1", "L2"], per="owner"), []),
+        (po.MaxShare(0.5, base="awarded"), ["MaxShare (Cora): 70 % of estimate, 50 % is allowed"]),
+        (po.Budget({"north": 29, "south": 71}, each="area"), ["Budget (area north): 30 is spent, 29 allowed"]),
+        (po.MaxLots(1, each="area"), ["MaxLots (Cora, area south): 2 lots, 1 are allowed"]),
+        (po.MinQuality(95, lots=["L4"], across="bid"),
+         ["MinQuality (bid c34): quality is 90, at least 95 is asked for"]),
+        (po.MinQuality(60, lots={"area": "north"}, across="award"),
+         ["MinQuality: mean quality is 56.6666667, at least 60 is asked for"]),
+    ],
+)  # fmt: skip
+def test_rules_on_some_are_told_where(rule: Any, said: list[str]) -> None:
+    assert [str(each) for each in po.check(replace(AWARD, policy=po.Policy([rule])))] == said
