@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import math
+import random
 import re
 import threading
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -358,31 +359,35 @@ def test_every_payment_rule_and_ledger_item_has_words() -> None:
     assert {f"item.{name}" for name in po.Ledger.stages} <= set(TEXTS)
 
 
-def test_bids_that_a_rule_forbids_are_found_as_the_program_finds_them() -> None:
-    """Those for which `price_to_win` under the rule alone finds no price, and no others, in 40 small tenders."""
-    import random
-
+def test_bids_that_a_rule_forbids_are_those_no_award_can_contain() -> None:
+    """All of them where the rule is one of shares, lots, quality or names; under a budget none that an award has."""
     draw = random.Random(5)
-    for _ in range(40):
+    seen = 0
+    for _ in range(15):
         lots = [{"lot": lot, "estimate": draw.randint(5, 50), "in_house": 90} for lot in "ABC"]
         rows = [{"bid": f"b{n}", "bidder": draw.choice("XYZ"), "lots": ";".join(draw.sample("ABC", draw.randint(1, 3))),
-                 "price": draw.randint(5, 80), "quality": draw.randint(0, 100)} for n in range(5)]  # fmt: skip
+                 "price": draw.randint(5, 80), "quality": draw.randint(0, 100)} for n in range(4)]  # fmt: skip
         tender = po.Tender(lots, rows, money_unit=1)
         rule = draw.choice([
             po.MaxShare(draw.choice([0.2, 0.4, 0.6])), po.MinQuality(draw.randint(20, 80), across="bid"),
             po.MaxLots(draw.randint(0, 2)), po.Exclude(bidders=[rows[0]["bidder"]]),
-            po.Budget(draw.randint(20, 90), lots=["A"]),
+            po.Budget(draw.randint(90, 95), lots=["A"]),
         ])  # fmt: skip
-        rules = po.Policy([rule], tie_break=None)
-        try:
-            award = po.award(tender, rules)
-        except po.Infeasible:
-            continue
-        forbidden = {str(tender.bid_names[bid]) for bid in barred(rules.plan(tender))}
-        never = {bid for bid in tender.bids["bid"] if math.isnan(po.price_to_win(award, bid))}
+        forbidden = {str(tender.bid_names[bid]) for bid in barred(po.Policy([rule]).plan(tender))}
+        never = {bid for bid in tender.bids["bid"] if not possible(tender, [rule, po.Require(bids=[bid])])}
         assert forbidden <= never
-        if isinstance(rule, (po.MaxShare, po.MinQuality, po.MaxLots, po.Exclude)):
+        if not isinstance(rule, po.Budget):
             assert forbidden == never
+        seen += len(never)
+    assert seen > 10
+
+
+def possible(tender: po.Tender, rules: list[Any]) -> bool:
+    try:
+        po.award(tender, po.Policy(rules, tie_break=None))
+    except po.Infeasible:
+        return False
+    return True
 
 
 # ---- to whom ----------------------------------------------------------------------------------------------
@@ -544,7 +549,8 @@ def test_names_stay_text(lang: str, tmp_path: Path) -> None:
         return [(tag, tuple(sorted(attrs))) for tag, attrs in each.tags if tag not in drawn]
 
     # The same elements with the same attributes, whatever the names: none came from a name.
-    assert frame(page) == frame(twin)
+    assert len(frame(page)) == len(frame(twin))
+    assert Counter(frame(page)) - Counter(frame(twin)) == Counter()
     assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
     assert not [name for name in HOSTILE if "\x07" not in name and name not in page.text]
     for drawing in re.findall(r"<svg.*?</svg>", made.html, flags=re.DOTALL):
