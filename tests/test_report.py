@@ -29,9 +29,9 @@ import procure_opt as po
 from procure_opt import auction, constraints, payments, policy
 from procure_opt.cli import app
 from procure_opt.governance import risk_register
-from procure_opt.report import Bounds, figures
+from procure_opt.report import Bounds, figures, findings
 from procure_opt.report.audience import Audience
-from procure_opt.report.content import Table, tables
+from procure_opt.report.content import Figures, Table, tables
 from procure_opt.report.document import hashes
 from procure_opt.report.findings import barred, within
 from procure_opt.report.texts import LANGUAGES, TEXTS, Words
@@ -506,6 +506,18 @@ def test_what_the_check_found_is_told_to_others_without_its_figures(parks: po.Aw
     assert len(committee.rows["check"]) == len(public.rows["check"]) > 1
 
 
+def test_a_part_that_fails_tells_others_no_message(parks: po.Award, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("with 98,765 it would have won")
+
+    monkeypatch.setattr(findings, "price_of_constraints", fails)
+    committee, public = (
+        Page(po.report(parks, audience=whom, bounds=COUNTS).html).text for whom in ("committee", "public")
+    )
+    assert "98,765" in committee and "98,765" not in public
+    assert "what each rule costs: it could not be computed" in public
+
+
 # ---- hostile names ----------------------------------------------------------------------------------------
 
 HOSTILE = (
@@ -702,13 +714,20 @@ def test_drawings_are_there_where_there_is_something_to_draw(line: po.Award) -> 
     assert panels == ["lot day", "lot follow-up", "lot night"]
 
 
-def test_bids_in_a_drawing_are_those_the_audience_may_see(line: po.Award) -> None:
-    def marks(whom: str) -> int:
-        html = po.report(line, audience=whom, bounds=COUNTS).html
-        return sum(html.count(f'id="scatter{lot}-PathCollection_{n}"') for lot in range(3) for n in range(1, 4))
-
-    assert marks("committee") == 6  # three lots, winners and others
-    assert marks("public") == 0 or marks("public") < marks("committee")
+@pytest.mark.parametrize(
+    ("whom", "drawn"),
+    [("committee", {"day": 3, "follow-up": 2, "night": 4}), ("bidder:Telecom", {"day": 2, "night": 2}), ("public", {})],
+)
+def test_bids_in_a_drawing_are_those_the_audience_may_see(line: po.Award, whom: str, drawn: dict[str, int]) -> None:
+    """Counted in the drawings: the dots of each lot, without those of the legend."""
+    blocks = [block for section in po.report(line, audience=whom, bounds=COUNTS).sections for block in section.blocks]
+    panels = [each for block in blocks if isinstance(block, Figures) for each in block.drawings if each.title]
+    dots = {}
+    for panel in panels:
+        axes = next(g for g in ElementTree.fromstring(panel.svg).iter("g") if g.get("id", "").endswith("-axes_1"))
+        groups = [g for g in axes.findall("g") if "-PathCollection_" in g.get("id", "")]
+        dots[panel.title.removeprefix("lot ")] = sum(len(list(g.iter("use"))) for g in groups)
+    assert dots == drawn
 
 
 def test_equal_lines_are_those_of_the_rules() -> None:

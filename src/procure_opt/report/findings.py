@@ -128,8 +128,9 @@ class Findings:
 class Clock:
     """What time is left, and what was not begun."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, *, tells: bool = True) -> None:
         self.bounds = bounds
+        self.tells = tells  # why something failed: messages may name prices
         self.end = math.inf if bounds.seconds is None else time.monotonic() + bounds.seconds
         self.out: list[LeftOut] = []
 
@@ -152,7 +153,7 @@ class Clock:
         except TimeoutError:
             self.late(what)
         except (ValueError, Infeasible) as none:
-            self.skip(what, "out.failed", why=str(none))
+            self.skip(what, "out.failed", why=str(none)) if self.tells else self.skip(what, "out.undone")
         return None
 
     def late(self, what: str) -> None:
@@ -196,7 +197,7 @@ def within(part: Callable[[], T], seconds: float) -> T:
 
 def look(award: Award, audience: Audience, payments: Payments | None, bounds: Bounds) -> Findings:
     """What there is to say of an award to an audience."""
-    clock = Clock(bounds)
+    clock = Clock(bounds, tells=audience.committee)
     reasons = why_lost(award, audience)
     if award.status != "optimal":
         for what in ("price_to_win", "constraints", *(("near", "frontier", "stability") if audience.committee else ())):
