@@ -465,6 +465,9 @@ LIMITS: dict[str, tuple[Callable[[float], Any], float, float, float]] = {
     "MinShare with what is held": (lambda x: po.MinShare(x, bidders=["Dora"], existing="elsewhere"), 0.3, 0.301, 0.1),
     "MaxLots": (po.MaxLots, 2, 1, 1),
     "MaxLots of owners": (lambda x: po.MaxLots(x, per="owner", lots=["L1", "L2"]), 2, 1, 1),
+    "MaxLots with what is held": (lambda x: po.MaxLots(x, existing="elsewhere", lots=["L1", "L2"]), 60, 59, 1),
+    "MaxLots of owners, with what is held": (
+        lambda x: po.MaxLots(x, per="owner", existing="elsewhere", lots=["L1", "L2"]), 60, 41, 1 + 19),
     "MinWinners": (po.MinWinners, 3, 4, 1),
     "MinWinners among owners": (lambda x: po.MinWinners(x, per="owner"), 2, 3, 1),
     "MaxWinners": (po.MaxWinners, 3, 2, 1),
@@ -551,3 +554,159 @@ def test_more_than_one_place_in_house_is_said() -> None:
 )  # fmt: skip
 def test_rules_on_some_are_told_where(rule: Any, said: list[str]) -> None:
     assert [str(each) for each in po.check(replace(AWARD, policy=po.Policy([rule])))] == said
+
+
+# What one discount takes off Cora's 70 for L3 and L4, by hand.
+DISCOUNTS: list[tuple[dict[str, Any] | list[dict[str, Any]], float]] = [
+    ({"threshold": 2, "measure": "lots", "amount": 5}, 5),
+    ({"threshold": 3, "measure": "lots", "amount": 5}, 0),
+    ({"threshold": 2, "measure": "quantity", "percent": 10}, 7),
+    ({"threshold": 70, "measure": "spend", "percent": 10}, 7),
+    ({"threshold": 70.01, "measure": "spend", "percent": 10}, 0),
+    ({"threshold": 1, "measure": "lots", "amount": 99}, 70),  # no more than there is
+    ([{"threshold": 1, "measure": "lots", "amount": 3}, {"threshold": 2, "measure": "lots", "amount": 5}], 5),
+    ([{"threshold": 10, "measure": "spend", "percent": 10, "kind": "incremental"},
+      {"threshold": 30, "measure": "spend", "percent": 50, "kind": "incremental"}], 2 + 20),  # 20 at 10 %, 40 at half
+    ([{"threshold": 10, "measure": "spend", "amount": 3, "kind": "incremental"},
+      {"threshold": 30, "measure": "spend", "amount": 4, "kind": "incremental"},
+      {"threshold": 80, "measure": "spend", "amount": 4, "kind": "incremental"}], 3 + 4),
+    ([{"threshold": 0, "measure": "lots", "percent": 10, "kind": "incremental"},
+      {"threshold": 1, "measure": "lots", "percent": 20, "kind": "incremental"}], 0.3 / 2 * 70),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tiers", "off"), DISCOUNTS)
+def test_what_a_discount_takes_off(tiers: Any, off: float) -> None:
+    rows = [{"bidder": "Cora", "lots": "L3;L4"} | tier for tier in (tiers if isinstance(tiers, list) else [tiers])]
+    discounted = replace(AWARD, tender=TENDER.replace(discounts=rows))
+    net, price = (str(each) for each in po.check(discounted)[:2]) if off else ("", "")
+    if off:
+        assert net == f"net price (bid c34): it is {70 - off:.15g}, the award says 70"
+        assert price == f"price: it is {100 - off:.15g}, the award says 100"
+    else:
+        assert po.check(discounted) == []
+
+
+def test_a_score_in_money_is_recomputed_in_money() -> None:
+    award = po.award(TENDER, po.Policy(objective=po.BestScore(po.LowestPrice())))
+    assert po.check(award) == []
+    found = po.check(replace(award, score=-99.0))
+    assert [(str(each), each.amount) for each in found] == [("score: it is -100, the award says -99", 1.0)]
+    worse = po.check(replace(award, objective=101.0, bound=100.5))
+    assert [str(each) for each in worse] == [
+        "objective: it is 100, the award says 101",
+        "bound: 100.5 is above the objective 100",
+    ]
+
+
+def test_a_score_in_points_is_recomputed() -> None:
+    """Cora's 70 against 50 + 45 for L3 and L4 is not the cheapest cover by itself: all points are full but Dora's."""
+    award = po.award(TENDER, po.Policy(objective=po.BestScore(RelativePrice(1))))
+    assert award.score == pytest.approx(100)
+    found = po.check(replace(award, score=99.0, objective=-99.0, bound=-99.0))
+    assert [str(each) for each in found] == [
+        "score: it is 100, the award says 99",
+        "objective: it is -100, the award says -99",
+        "bound: -99 is above the objective -100",
+    ]
+    assert [str(each) for each in po.check(replace(award, bound=-100.1))] == [
+        "status: the objective is -100, the bound -100.1: that proves no optimum"
+    ]
+
+
+def test_a_long_list_is_cut_short() -> None:
+    rows = [{"bid": f"b{i}", "bidder": "X", "lots": f"L{i}", "price": 5} for i in range(10)]
+    award = po.award(po.Tender([{"lot": f"L{i}", "was": "Y"} for i in range(10)], rows))
+    for count, said in ((8, "L0, L1, L2, L3, L4, L5, L6, L7"), (9, "L0, L1, L2, L3, L4, L5, L6, L7 and 1 more")):
+        rule = po.KeepIncumbents("was", max_switches=0, lots=[f"L{i}" for i in range(count)])
+        (found,) = po.check(replace(award, policy=po.Policy([rule])))
+        assert found.message == f"{count} lots leave their incumbent, 0 may: {said}"
+
+
+def test_a_lot_filled_in_parts() -> None:
+    lots = [{"lot": "A", "demand": 4, "estimate": 8, "in_house": 40}]
+    bids = [{"bid": "x", "bidder": "X", "lots": "A", "price": 20, "min_fraction": 0.25},
+            {"bid": "y", "bidder": "Y", "lots": "A", "price": 24, "min_fraction": 0.5}]  # fmt: skip
+    tender = po.Tender(lots, bids, money_unit=1)
+    award = po.award(tender, po.Policy([po.MaxShare(0.5)]))
+    assert award.bids["fraction"].tolist() == [0.5, 0.5]
+    assert po.check(award) == []
+
+    def said(**fractions: float) -> list[str]:
+        changed = award.bids.assign(fraction=award.bids["bid"].map(fractions))
+        wrong = [each for each in po.check(replace(award, bids=changed)) if each.rule in ("fractions", "coverage")]
+        return [str(each) for each in wrong]
+
+    assert said(x=0.5, y=0.4) == [
+        "fractions (bid y): 0.4 of it: it must be 0 or from 0.5 to 1",
+        "coverage (lot A): 3.6 of a demand of 4 is filled",
+    ]
+    assert said(x=0.25, y=0.75) == []
+    assert said(x=0.0, y=1.0) == []
+    assert said(x=0.5, y=0.75) == ["coverage (lot A): 5 of a demand of 4 is filled"]
+    half = replace(award, bids=award.bids.query("bid == 'x'"), in_house=home("A", 0.5, 20.0))
+    assert not {"in-house", "coverage", "fractions"} & {each.rule for each in po.check(half)}
+    none = replace(award, bids=award.bids.query("bid == 'x'"), in_house=home("A", 1.25, 50.0))
+    assert str(po.check(none)[0]) == "in-house (lot A): 1.25 of it: it must be a part above 0 and at most 1"
+
+
+def test_every_item_of_a_ledger_is_recomputed() -> None:
+    """a1, b2 and c34 for 100; L1 leaves its incumbent; 7 valid bids of Acme 1, Bell 2, Cora 1 and Dora 3."""
+    lots = [lot | {"watch": i, "again": 10 * i} for i, lot in enumerate(LOTS, 1)]
+    bidders = [each | {"risk": i / 10, "of_each": i} for i, each in enumerate(BIDDERS, 1)]
+    tender = TENDER.replace(lots=lots, bidders=bidders)
+    items: list[tuple[dict[str, Any], float]] = [
+        ({"search": 7}, 7),
+        ({"specification": 2}, 4 * 2),
+        ({"specification": "watch"}, 1 + 2 + 3 + 4),
+        ({"per_bid_evaluated": 0.5}, 7 * 0.5),
+        ({"bid_preparation": "of_each"}, 1 * 1 + 2 * 2 + 1 * 3 + 3 * 4),
+        ({"per_contract": "carbon"}, 3 + 5 + 2),
+        ({"enforcement": "of_each"}, 1 + 2 + 3),
+        ({"per_supplier": "of_each"}, 1 + 2 + 3),
+        ({"per_switch": "watch"}, 1),
+        ({"monitoring": "watch"}, 1 + 2 + 3 + 4),
+        ({"adaptation": "risk"}, 0.1 * 11 + 0.2 * 19 + 0.3 * 70),
+        ({"default": "risk", "replacement": "again"}, 0.1 * 10 + 0.2 * 20 + 0.3 * (30 + 40)),
+        ({"default": 0.5, "replacement": 4}, 0.5 * 4 * 4),
+    ]
+    for figures, expected in items:
+        award = replace(AWARD, tender=tender, policy=po.Policy(ledger=po.Ledger(**figures)))
+        cost = AWARD.cost + expected
+        right = replace(award, ledger=expected, cost=cost, objective=cost, bound=cost)
+        assert po.check(right) == [], figures
+        assert str(po.check(award)[0]) == f"ledger: it is {expected:.15g}, the award says 0", figures
+
+
+def test_an_objective_that_is_not_known_is_said() -> None:
+    class Mine(po.LowestCost):
+        pass
+
+    (found,) = po.check(replace(AWARD, policy=po.Policy(objective=Mine())))
+    assert str(found) == "objective: not independently checked: Mine is not known here"
+
+
+def test_deductions_and_quality_in_money_are_recomputed() -> None:
+    bidders = [each | {"deduction": 0.1 if each["bidder"] == "Cora" else 0.0} for each in BIDDERS]
+    preferred = replace(AWARD, tender=TENDER.replace(bidders=bidders))
+    assert [str(each) for each in po.check(preferred)] == [
+        "objective: it is 93, the award says 100",
+        "bound: 100 is above the objective 93",
+    ]
+    for value, worth in ((0.5, 0.5 * (50 + 60 + 2 * 90)), ("estimate", 10 * 50 + 20 * 60 + (30 + 40) * 90)):
+        valued = replace(AWARD, policy=po.Policy(objective=po.QualityAdjusted(value)))
+        true = 100 - worth
+        assert str(po.check(valued)[0]) == f"objective: it is {true:.15g}, the award says 100"
+    lots = [lot | {"in_house_quality": 80, "in_house": 90} for lot in LOTS]
+    own = replace(with_bids(AWARD, "a1", "b2"), in_house=pd.concat([home("L3", 1.0, 90.0), home("L4", 1.0, 90.0)]),
+                  tender=TENDER.replace(lots=lots), policy=po.Policy(objective=po.QualityAdjusted(0.5)))  # fmt: skip
+    said = {each.rule: each.message for each in po.check(own)}
+    assert said["objective"] == f"it is {11 + 19 + 180 - 0.5 * (50 + 60 + 80 + 80):g}, the award says 100"
+
+
+def test_what_is_held_together_may_be_in_house_or_open() -> None:
+    rule = po.Policy([po.Together(["L1", "L2"])])
+    own = replace(with_bids(AWARD, "c34"), in_house=pd.concat([home("L1", 1.0, 90.0), home("L2", 1.0, 90.0)]))
+    assert "Together" not in {each.rule for each in po.check(replace(own, policy=rule))}
+    mixed = replace(with_bids(AWARD, "b2", "c34"), in_house=home("L1", 1.0, 90.0), policy=rule)
+    assert "Together: the lots are parted: Bell, in-house" in [str(each) for each in po.check(mixed)]

@@ -192,7 +192,10 @@ class _Reader:
                 self.toml.problem((*key, *[name for name in arguments if name in str(wrong)][:1]), str(wrong))
                 continue
             told = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-            name = str(table.get("name", f"{kind}({told})"))
+            name = table.get("name", f"{kind}({told})")
+            if not isinstance(name, str) or not name.strip():
+                self.toml.problem((*key, "name"), f"name is {name!r}; it must be a text, and not blank")
+                continue
             if name in named:
                 self.toml.problem((*key, "name"), f"there are two rules {name!r}; give each a name of its own")
             named[name] = rule
