@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from threading import Thread
 from typing import Any, NamedTuple
 
 import highspy
@@ -104,10 +105,13 @@ def _run(model: Any) -> None:
 
     Another thread does the work; this one waits, and stops it if it is stopped itself.
     """
+    # Not highspy's startSolve: its locks belong to the class, and refuse a second model at work in another thread.
     model.HandleUserInterrupt = True
+    work = Thread(target=model.run, daemon=True)
     _RUNNING[id(model)] = model
     try:
-        model.startSolve().join()
+        work.start()
+        work.join()
     except BaseException:
         stop()
         raise
