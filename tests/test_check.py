@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import procure_opt as po
 import strategies
-from procure_opt.check import TWINS
+from procure_opt.check import TWINS, Facts
 from procure_opt.constraints import CATALOGUE
 from procure_opt.scoring import RelativePrice
 from strategies import awarded, examples
@@ -445,6 +446,11 @@ def test_a_change_is_told_word_for_word_with_its_amount(what: str) -> None:
         if stated and each.rule != "accepted bids":
             true, said = float(stated[1]), float(stated[2])
             assert each.amount == pytest.approx(said - true, rel=1e-6, nan_ok=True)
+        for told in (r"the objective is (\S+), the bound ([\d.]+):", r"^(\S+) is above the objective (\S+)$",
+                     r"^(\S+) of a demand of (\S+) is filled$"):  # fmt: skip
+            stated = re.search(told, each.message)
+            if stated:
+                assert each.amount == pytest.approx(float(stated[1]) - float(stated[2]))
 
 
 # For each constraint a limit that the award just keeps, one a little stricter, and by how much that is exceeded.
@@ -710,3 +716,37 @@ def test_what_is_held_together_may_be_in_house_or_open() -> None:
     assert "Together" not in {each.rule for each in po.check(replace(own, policy=rule))}
     mixed = replace(with_bids(AWARD, "b2", "c34"), in_house=home("L1", 1.0, 90.0), policy=rule)
     assert "Together: the lots are parted: Bell, in-house" in [str(each) for each in po.check(mixed)]
+
+
+def test_a_package_is_divided_by_estimate_where_a_rule_is_on_a_part_of_it() -> None:
+    """c34 asks 70 for L3 and L4, worth 30 and 40."""
+    for lots, part in ((["L3"], 30), (["L4"], 40), (["L1", "L3"], 11 + 30), (["L2", "L4"], 19 + 40)):
+        assert po.check(replace(AWARD, policy=po.Policy([po.Budget(part, lots=lots)]))) == []
+        (found,) = po.check(replace(AWARD, policy=po.Policy([po.Budget(part - 0.01, lots=lots)])))
+        assert found.message == f"{part} is spent, {part - 0.01:.15g} allowed"
+    discount = {"bidder": "Cora", "lots": "L3;L4", "threshold": 1, "measure": "lots", "percent": 10}
+    cheaper = replace(AWARD, tender=TENDER.replace(discounts=[discount]))
+    said = [str(each) for each in po.check(replace(cheaper, policy=po.Policy([po.Budget(20, lots=["L3"])])))]
+    assert "Budget: 27 is spent, 20 allowed" in said  # a discount belongs to the lots it covers
+
+
+def test_the_outcome_of_an_award_in_money_units() -> None:
+    def outcome(*rules: Any, **more: Any) -> tuple[float, str]:
+        return Facts.of(replace(AWARD, policy=po.Policy(rules, **more))).outcome()
+
+    assert outcome() == (10_000, "")
+    assert outcome(po.MaxLots(2)) == (10_000, "")
+    assert outcome(po.MaxLots(1)) == (float("inf"), "")
+    assert outcome(po.MaxLots(1, penalty=3), po.MaxShare(0.5, penalty=2)) == (10_000 + 300 + 4_000, "")
+    assert outcome(po.Resilient(0, penalty=1)) == (10_000 + 1_400 + 7_100 + 2_500, "")
+    unknown, why = outcome(po.MaxLots(2), objective=type("Mine", (po.LowestCost,), {})())
+    assert (np.isnan(unknown), why) == (True, "Mine is not known here")
+    unknown, why = outcome(type("Theirs", (po.MaxLots,), {})(2))
+    assert (np.isnan(unknown), why) == (True, "Theirs cannot be: there is no twin of it")
+
+
+def test_what_no_money_mends_is_a_violation_of_a_soft_rule_too() -> None:
+    award = po.award(po.Tender([{"lot": "A"}], [{"bid": "x", "bidder": "X", "lots": "A", "price": 8}]))
+    soft = replace(award, policy=po.Policy([po.Resilient(5, penalty=1)]))
+    assert [str(each) for each in po.check(soft)] == ["Resilient (X): nothing can replace its contracts"]
+    assert Facts.of(soft).outcome() == (float("inf"), "")
