@@ -232,3 +232,10 @@ def test_tsuchiura() -> None:
     assert past.set_aside["rule"].value_counts().to_dict() == {"blank": 24, "second bid": 18, "above the reserve": 1}
     assert len(past.table) + len(past.set_aside) == len(raw)
     assert past.table["auction"].nunique() == raw["pid" if "pid" in raw else "auction"].nunique()
+
+
+def test_a_year_that_no_calendar_has_is_no_date() -> None:
+    given = (("X", "0000-05-31"), ("Y", "2024-05-31"))
+    rows = [{"auction": "a", "bidder": who, "bid": 5, "date": date} for who, date in given]
+    with pytest.raises(BadTable, match="'0000-05-31' is not a date: write the year first"):
+        past_bids(rows)

@@ -169,6 +169,7 @@ def _dates(cells: pd.Series, problems: list[Problem]) -> pd.Series:
     """The column as dates."""
     texts = cells.str.replace(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", regex=True)
     dates = pd.to_datetime(texts.where(texts != ""), errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
+    dates = dates.where(dates.dt.year.between(1, 9999))  # of other years there are dates, but no calendar has them
     for row in cells.index[(texts != "").to_numpy() & dates.isna().to_numpy()]:
         reason = f"{cells[row]!r} is not a date: write the year first, as 2024-05-31"
         problems.append(Problem("bids", int(row), "date", reason))
