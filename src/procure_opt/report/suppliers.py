@@ -74,9 +74,12 @@ def _tabulation(case: Case) -> list[Block]:
         columns = [Column(t("col.lot")), *(Column(name, "money") for name in lead)]
         columns += [Column(t("col.lowest"), "money")] if case.audience.committee else []
         columns += [Column(str(name), "money") for name in names]
-        rows, marks = [], {}
+        rows: list[list[Any]] = []
+        marks: dict[tuple[int, int], str] = {}
         for lot, row in lots.items():
             here = {column: cell[row, column] for column in range(len(names)) if (row, column) in cell}
+            if not (here or case.audience.committee):
+                continue
             valid = [offer for rank, offer, _ in here.values() if rank < 2]
             least = min(valid, default=math.nan)
             line: list[Any] = [lot, *(amounts[row] for amounts in lead.values())]
@@ -84,7 +87,7 @@ def _tabulation(case: Case) -> list[Block]:
             line += [here[column][1] if column in here else None for column in range(len(names))]
             for column, (rank, offer, mark) in here.items():
                 low = case.audience.committee and rank < 2 and offer == least
-                marks[row, width + column] = " ".join(filter(None, [mark, "low" if low else ""]))
+                marks[len(rows), width + column] = " ".join(filter(None, [mark, "low" if low else ""]))
             rows.append(line)
         note = t("say.tabulation" if case.audience.committee else "say.tabulation.own")
         blocks.append(Table("tabulation", columns, rows, marks, lead=width, note=note))
