@@ -750,3 +750,72 @@ def test_what_no_money_mends_is_a_violation_of_a_soft_rule_too() -> None:
     soft = replace(award, policy=po.Policy([po.Resilient(5, penalty=1)]))
     assert [str(each) for each in po.check(soft)] == ["Resilient (X): nothing can replace its contracts"]
     assert Facts.of(soft).outcome() == (float("inf"), "")
+
+
+def test_a_consortium_has_room_of_its_own_and_takes_its_part_of_its_members() -> None:
+    rows = [{"bid": "x", "bidder": "X", "lots": "A", "price": 5},
+            {"bid": "z", "bidder": "XY", "lots": "B;C", "price": 5}]  # fmt: skip
+
+    def said(**room: float) -> list[str]:
+        bidders = [{"bidder": name, "room": room[name]} for name in ("X", "Y")]
+        bidders += [{"bidder": "XY", "members": "X:0.75;Y:0.25", "room": room["XY"]}]
+        award = po.award(po.Tender([{"lot": lot} for lot in "ABC"], rows, bidders))
+        return [str(each) for each in po.check(replace(award, policy=po.Policy([po.Capacity("room")])))]
+
+    assert said(X=2.5, Y=0.5, XY=2) == []
+    assert said(X=2.5, Y=0.5, XY=1) == ["Capacity (XY): 2 units, there is room for 1"]
+    assert said(X=2, Y=0.5, XY=2) == ["Capacity (X): 2.5 units, there is room for 2"]
+    assert said(X=2.5, Y=0.25, XY=2) == ["Capacity (Y): 0.5 units, there is room for 0.25"]
+
+
+def test_shares_of_nothing_are_nothing() -> None:
+    free = po.award(po.Tender([{"lot": "A"}], [{"bid": "x", "bidder": "X", "lots": "A", "price": 0}]))
+    rules = (po.MaxShare(0.5, of="spend"), po.MaxHHI(0.5, of="spend"), po.MinShare(0.5, bidders=["X"], of="spend"))
+    assert po.check(replace(free, policy=po.Policy(rules))) == []
+
+
+def test_bids_on_a_thin_lot_are_told_why_they_are_set_aside() -> None:
+    found = [str(each) for each in po.check(replace(AWARD, policy=po.Policy(min_bidders=2)))]
+    assert found[0] == "accepted bids (bid b2): it was rejected: a lot of it has fewer than 2 bidders"
+    failing = [str(each) for each in po.check(replace(AWARD, policy=po.Policy(min_bidders=2, few_bidders="fail")))]
+    assert failing[0] == (
+        "min_bidders (lot L2): fewer than 2 bidders sent valid bids, and the policy then lets the tender fail"
+    )
+
+
+def test_a_lot_that_must_be_let_is_not_done_in_house() -> None:
+    own = replace(with_bids(AWARD, "b2", "c34"), in_house=home("L1", 1.0, 90.0))
+    said = [str(each) for each in po.check(replace(own, policy=po.Policy([po.Require(lots=["L1", "L2"])])))]
+    assert "Require (lot L1): it must be let to bidders" in said
+    assert not any("lot L2" in each for each in said)
+
+
+def test_part_of_a_lot_stays_open() -> None:
+    bids = [{"bid": "x", "bidder": "X", "lots": "A", "price": 20, "min_fraction": 0.25}]
+    tender = po.Tender([{"lot": "A", "demand": 4}], bids, money_unit=1)
+    award = po.award(tender, po.Policy([po.Cover(penalty=100)]))
+    half = replace(award, bids=award.bids.assign(fraction=0.5, net=10.0), unawarded=("A",))
+    said = [str(each) for each in po.check(half)]
+    assert "Cover (lot A): exceeded by 0.5, the award declares 0" in said
+    assert not any(each.startswith(("coverage", "unawarded")) for each in said)
+
+
+def test_a_ledger_without_switches_needs_no_incumbents() -> None:
+    tender = po.Tender([{"lot": "A"}], [{"bid": "x", "bidder": "X", "lots": "A", "price": 5}])
+    assert po.check(po.award(tender, po.Policy(ledger=po.Ledger(search=7)))) == []
+
+
+def test_replacements_by_several_bids_and_in_house() -> None:
+    """Cora's L3 and L4 for 70: Dora asks 50 and 45; in-house does L3 alone, for 90; an xor bid of Bell is busy."""
+    more = [*BIDS, {"bid": "e", "bidder": "Echo", "lots": "L3;L4", "price": 93, "fixed": 1},
+            {"bid": "f", "bidder": "Bell", "lots": "L3;L4", "price": 1, "xor": "one"}]  # fmt: skip
+    bidders = [*BIDDERS, {"bidder": "Echo"}]
+    award = replace(AWARD, tender=po.Tender(LOTS, more, bidders))
+    extra = {each.where: each.amount for each in po.check(replace(award, policy=po.Policy([po.Resilient(0)])))
+             if each.rule == "Resilient"}  # fmt: skip
+    assert extra == pytest.approx({"Acme": 25 - 11, "Bell": 90 - 19, "Cora": 94 - 70})
+    dearer = [each | ({"price": 96} if each["bid"] in ("e", "d3") else {}) for each in more]
+    award = replace(AWARD, tender=po.Tender(LOTS, dearer, bidders))
+    extra = {each.where: each.amount for each in po.check(replace(award, policy=po.Policy([po.Resilient(0)])))
+             if each.rule == "Resilient"}  # fmt: skip
+    assert extra["Cora"] == pytest.approx(97 - 70)
