@@ -6,7 +6,7 @@ always or never holds, min for max. Docstrings, annotations, imports and the tex
 alone. Of all mutants of a file a sample is drawn. Each is given to the tests that run the line it stands on, the
 quickest first, until one fails: then it is killed. A mutant that takes far longer than the tests do counts as killed.
 
-    python benchmarks/mutants.py check --sample 150 --seed 1 --write
+    python benchmarks/mutants.py check --sample 150 --seed 1
 """
 
 from __future__ import annotations

@@ -1235,3 +1235,29 @@ def test_the_rules_bind_what_others_would_have_done() -> None:
     paid = po.pay(named("four suppliers", po.MaxLots(1)), "vcg")
     assert paid.amounts.to_dict() == {"s1": 19, "s2": 19, "s3": 19}
     assert (paid.amounts >= paid.award.by_bidder["price"]).all()
+
+
+def test_which_bids_exclude_each_other() -> None:
+    offers = tender(
+        "A B C", bid("p", "X", "A", 1, xor="p"), bid("q", "X", "B", 1, xor="p"), bid("r", "X", "C", 1, xor="r"),
+        bid("s", "X", "C", 1), bid("t", "X", "C", 1, xor="p", min_fraction=0.5),
+        bid("u", "X", "B", 1, min_fraction=0.5),
+    )  # fmt: skip
+
+    def exclude(*names: str) -> bool:
+        return payments._exclude_each_other(offers, np.array([offers.bid_index(name) for name in names]))
+
+    assert [exclude("p", "q"), exclude("s"), exclude("r")] == [True, True, True]
+    assert [exclude("p", "r"), exclude("r", "p", "q"), exclude("p", "s"), exclude("s", "r")] == [False] * 4
+    assert [exclude("p", "q", "t"), exclude("u"), exclude("t")] == [False] * 3  # a part leaves room for another
+
+
+def test_a_winner_under_two_labels_is_charged_once() -> None:
+    """X takes A and B, each under a label of its own; Y's package of both costs 7 more than X's two bids."""
+    mine = bid("a", "X", "A", 4, xor="one"), bid("b", "X", "B", 5, xor="two")
+    offers = tender("A B", *mine, bid("y", "Y", "A;B", 16))
+    paid = po.pay(po.award(offers), "core")
+    assert paid.amounts.to_dict() == {"X": pytest.approx(16)}
+    assert paid.core_violation == 0
+    more = dataclasses.replace(paid, amounts=paid.amounts + 3)
+    assert more.core_violation == pytest.approx(3)
