@@ -819,3 +819,20 @@ def test_replacements_by_several_bids_and_in_house() -> None:
     extra = {each.where: each.amount for each in po.check(replace(award, policy=po.Policy([po.Resilient(0)])))
              if each.rule == "Resilient"}  # fmt: skip
     assert extra["Cora"] == pytest.approx(97 - 70)
+
+
+def test_a_divisible_bid_that_is_taken_whole_is_no_replacement() -> None:
+    bids = [{"bid": "x", "bidder": "X", "lots": "A:2", "price": 8},
+            {"bid": "y", "bidder": "Y", "lots": "A:2", "price": 3, "min_fraction": 0.5},
+            {"bid": "z", "bidder": "Z", "lots": "A:2", "price": 10}]  # fmt: skip
+    award = po.award(po.Tender([{"lot": "A", "demand": 4}], bids), po.Policy(tie_break=None))
+    assert sorted(award.bids["bid"]) == ["x", "y"]
+    found = po.check(replace(award, policy=po.Policy([po.Resilient(0)], tie_break=None)))
+    assert {each.where: each.amount for each in found if each.amount == 2} == {"X": pytest.approx(10 - 8)}
+
+
+def test_what_an_unknown_soft_rule_charges_is_taken_from_the_award() -> None:
+    rule = type("Theirs", (po.MaxLots,), {})(1, penalty=2.0)
+    row = {"constraint": repr(rule), "where": "", "amount": 3.0, "unit": "", "charge": 6.0}
+    charged = replace(AWARD, policy=po.Policy([rule]), violations=pd.DataFrame([row]), objective=106.0, bound=106.0)
+    assert [str(each) for each in po.check(charged)] == ["Theirs: not independently checked: there is no twin of it"]
