@@ -150,7 +150,7 @@ def write_tender(tender: Tender, path: PathLike) -> None:
         _write_workbook(written, about, file)
         return
     file.mkdir(parents=True, exist_ok=True)
-    kept = {name: table for name, table in written.items() if name in ("lots", "bids", "bidders") or len(table)}
+    kept = {name: table for name, table in written.items() if _says_something(name, table)}
     lines = [f"{key} = {_toml(value)}" for key, value in about.items()]
     with ExitStack() as all_of_them:  # put in their places one after another, once the last is written
         for name, table in kept.items():
@@ -645,7 +645,7 @@ def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path
     sheets: dict[str, list[Iterable[Any]]] = {
         name: [list(table.columns), *table.itertuples(index=False, name=None)]
         for name, table in tables.items()
-        if name in ("lots", "bids", "bidders") or len(table)
+        if _says_something(name, table)
     }
     notes = [("notes", note) for note in about.pop("notes", [])]
     sheets["tender"] = [("key", "value"), *about.items(), *notes]
@@ -703,6 +703,11 @@ def _unescaped(text: str) -> str:
 
 
 # ---- cells ------------------------------------------------------------------------------------------------
+
+
+def _says_something(name: str, table: pd.DataFrame) -> bool:
+    """Whether a table is needed, or has rows or columns of the user's own."""
+    return name in ("lots", "bids", "bidders") or len(table) > 0 or not set(table.columns) <= set(COLUMNS[name])
 
 
 def _without_defaults(table: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -799,7 +799,7 @@ def _read_schedules(
     names, everyone = pd.Index(lots["lot"]), pd.Index(bidders["bidder"])
     rows["measure"] = rows["measure"].where(rows["measure"] != "", "spend")
     rows["kind"] = rows["kind"].where(rows["kind"] != "", "all_units")
-    check_within("discounts", rows, "threshold", 0, math.inf, found)
+    check_within("discounts", rows, "threshold", 0, 1e15, found)
     check_within("discounts", rows, "percent", 0, 100, found)
     check_within("discounts", rows, "amount", 0, math.inf, found)
     _whole_units("discounts", rows, "amount", unit, found)
