@@ -840,7 +840,8 @@ def _read_schedules(
         where = np.array(sorted(lots_in), dtype=np.intp)
         money = np.rint(np.nan_to_num(amount) / unit)
         if measure == "spend":
-            threshold = threshold / unit
+            with np.errstate(over="ignore"):  # of one that is refused already
+                threshold = threshold / unit
         schedules.append(Schedule(bidder, where, measure, kind, threshold, np.nan_to_num(percent) / 100, money))
     return tuple(sorted(schedules, key=lambda s: (s.bidder, int(s.lots[0]))))
 
