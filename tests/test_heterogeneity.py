@@ -489,6 +489,25 @@ def test_a_comparison_tells_what_it_finds() -> None:
         compare_fits(fitted("winning", 0), fit_weibull(tendered(Truth(), 100, 0)))
 
 
+def test_one_number_of_bidders_is_too_little_for_a_comparison() -> None:
+    """There the true model is rejected: 200 auctions of 4 bidders, Weibull 8, σ = 0.16, 6 of 6 samples below 1e-5."""
+    rows = tendered(Truth(beta=()), 60, 0, (4,))
+    with pytest.raises(ValueError, match="all auctions have 4 bidders"):
+        compared(rows)
+
+
+def test_a_sample_whose_likelihood_has_a_spike() -> None:
+    """Weibull costs of shape 8 and few auctions: in a replication a spike at one bid was likelier than all else."""
+    generator, rows = np.random.default_rng(3), []
+    for n in (3, 6):
+        y = np.exp(0.16 * generator.standard_normal((100, 1)))
+        cost = stats.weibull_min(8, scale=100).rvs((100, n), random_state=generator)
+        bid = y * weibull_bid(cost, 100 * math.gamma(1 + 1 / 8), 8, n)
+        rows += [{"auction": f"{n}-{a}", "bidder": i, "bid": each} for (a, i), each in np.ndenumerate(bid)]
+    found = private_share(pd.DataFrame(rows), replications=50)
+    assert 0 < found.low < found.share < found.high < 1
+
+
 # ---- what is refused --------------------------------------------------------------------------------------
 
 

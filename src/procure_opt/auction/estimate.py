@@ -670,6 +670,6 @@ def _weibull(past: PastBids) -> Parts:
 
 PARTINGS = (
     Parting("deconvolution", _deconvolved, 30, "Krasnokutskaya 2011, Review of Economic Studies 78, 293"),
-    Parting("weibull", _weibull, 30, "MacKay 2022, RAND Journal of Economics 53"),
+    Parting("weibull", _weibull, 30, "MacKay 2022, American Economic Journal: Microeconomics 14"),
 )
 METHODS: dict[str, Any] = {each.name: each for each in (*KERNELS, *QUANTILES, *PARTINGS)}

@@ -46,6 +46,7 @@ TERMS = np.stack([math.comb(3, k) * ROOT**k * (1 - ROOT) ** (3 - k) for k in ran
 FEW = 1000  # auctions with which to begin where there are many
 SHARES = 40  # points of the likelihood's integral
 PRIOR = 1.0  # standard deviation of the logs of coefficients, by which none runs off to nothing
+UNEVEN = 6.0  # the most they may part from their mean: a spike at a bid would be likelier than anything
 QUANTILES = 1000  # a sample of bids without noise, that is inverted
 NARROW = (
     "the interval of the share is too narrow, because it holds the chance of the sample alone: in simulations of 300 "
@@ -382,7 +383,7 @@ class _Own:
 
 def _own(coefficients: Floats, deviation: float) -> tuple[Floats, Floats]:
     """Quantiles of ln a, with mean 0, and log densities at the shares 1 − e^(−PASSED)."""
-    rate = TERMS @ np.exp(np.clip(coefficients, -20, 20))
+    rate = TERMS @ np.exp(np.clip(coefficients - coefficients.mean(), -UNEVEN, UNEVEN))
     at = integrate.cumulative_trapezoid(rate, PASSED, initial=0)
     middle, mass = (at[1:] + at[:-1]) / 2, -np.diff(np.exp(-PASSED))
     mean = (mass @ middle) / mass.sum()

@@ -202,10 +202,18 @@ def compare_fits(winning: WeibullFit, every: WeibullFit) -> FitComparison:
         every: `fit_weibull(bids, "all", …)` of the same bids.
 
     Raises:
-        ValueError: the fits are of other uses, covariates or auctions; losing bids have to be known for the comparison.
+        ValueError: the fits are of other uses, covariates or auctions (losing bids have to be known for the
+            comparison), or all auctions have the same number of bidders. Winning bids then tell α and σ apart by the
+            form of their distribution alone: the likelihood is nearly flat along a line of the two, and errors that
+            rest on its curvature are far too small.
     """
     if (winning.use, every.use) != ("winning", "all"):
         raise ValueError(f'fits are of {winning.use!r} and {every.use!r} bids; give that of "winning", then of "all"')
+    if winning.table.loc[winning.table["cost"].notna(), "n"].nunique() == 1:
+        raise ValueError(
+            f"all auctions have {winning.table['n'].max()} bidders; winning bids alone tell costs and heterogeneity "
+            "apart by how bids change with the number of bidders: give auctions with several"
+        )
     names = list(winning.influence.columns)
     if names != list(every.influence.columns):
         raise ValueError("the fits have different covariates; give both the same")
