@@ -323,6 +323,18 @@ TIERS: dict[str, tuple[dict[str, Any], list[dict[str, float]], float]] = {
     "on A and B alone": ({"measure": "spend", "lots": "A;B"}, [{"threshold": 160, "percent": 10}], 184),
     "for another bidder": ({"measure": "spend", "bidder": "Y"}, [{"threshold": 0, "percent": 10}], 200),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("threshold", [100.0, 10_000_000.0, 100_000_000.0])
+@pytest.mark.parametrize("short", [0.0, 0.01])
+def test_a_cent_below_a_threshold_takes_nothing_off(threshold: float, short: float) -> None:
+    price = threshold - short
+    discounts = [{"bidder": "X", "measure": "spend", "threshold": threshold, "percent": 10}]
+    award = po.award(po.Tender(lots=[{"lot": "A"}], bids=[bid("a", "X", "A", price)], discounts=discounts))
+    assert award.cost == pytest.approx(price if short else 0.9 * price, rel=1e-12)
+    assert po.check(award) == []
+
+
 THREE = [{"lot": lot, "demand": demand, "estimate": 1} for lot, demand in zip("ABC", (2, 3, 5))]
 SINGLES = [bid("a", "X", "A", 100), bid("b", "X", "B", 60), bid("c", "X", "C", 40), bid("y", "Y", "A;B;C", 900)]
 

@@ -30,7 +30,9 @@ Mask = NDArray[np.bool_]
 
 # Tolerances. Shares, indices, fractions, quantities and scores: one part in a thousand million. Money: a millionth of
 # the money unit where every amount is a whole number of units, else (parts of bids, discounts) 1e-9 of the cost.
+# Thresholds of discounts: what sums are rounded by.
 RELATIVE = 1e-9
+ROUNDING = 1e-12
 OF_A_UNIT = 1e-6
 SCORES = 1e-6  # points by which an optimal score may miss its bound
 DECLARED = 1e-6  # of a unit of penalty: what a soft constraint declares and what it is exceeded by
@@ -483,8 +485,8 @@ class Facts:
 def _discount(schedule: Any, reached: float, spend: float) -> float:
     """What a schedule takes off: of the highest threshold reached, or of every band."""
     tiers = list(zip(schedule.thresholds, schedule.percents, schedule.amounts))
-    # A threshold is reached up to rounding: quantities and parts of prices may be sums of fractions.
-    met = [tier for tier in tiers if reached >= tier[0] - RELATIVE * max(1.0, tier[0])]
+    # A threshold is reached up to the rounding of sums of fractions, and not by a cent less.
+    met = [tier for tier in tiers if reached >= tier[0] - ROUNDING * max(1.0, tier[0])]
     if not met:
         return 0.0
     if schedule.kind == "all_units":

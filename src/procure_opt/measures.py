@@ -593,7 +593,9 @@ def _tiers(key: str, label: str, thresholds: Floats, measured: Linear, whole: bo
         highest: Floats = -np.diff(reached, axis=-1, append=0.0)
         return highest
 
-    measured, low, below, ceiling = measured.times(1 / size), thresholds / size, below / size, ceiling / size
+    # Scaled, but not so far that a solver takes a money unit below the threshold for nothing.
+    scale = min(size, 1e7)
+    measured, low, below, ceiling = measured.times(1 / scale), thresholds / scale, below / scale, ceiling / scale
     links = (
         Rows.at_most(bare().total(), 1.0, lambda _: f"{label}: one tier applies"),
         Rows.at_least(measured - bare().under(low), 0.0, lambda _: f"{label}: the threshold is reached"),
