@@ -286,8 +286,8 @@ def test_a_tender_can_be_asked_for_its_lots() -> None:
 @pytest.mark.parametrize(
     "changed, lot, told",
     [
-        ({"kind": "works"}, "park", "lot park may not be put out, since kind is works; goods: not a service"),
-        ({"estimate": 1200}, "park", "lot park may not be put out, since estimate above 1000"),
+        ({"kind": "works"}, "park", "not be put out, since its kind is works .kind is works; goods.: not a service"),
+        ({"estimate": 1200}, "park", "may not be put out, since its estimate is 1200 .estimate above 1000.$"),
         ({"estimate": 980}, "", "lots where stage is front are 71% of the estimates, and may be 70%"),
         ({"stage": ""}, "park", "lot park is not marked; it must be front .* or back"),
         ({"stage": "side"}, "park", "lot park is marked 'side'; it must be front"),

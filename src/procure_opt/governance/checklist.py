@@ -164,8 +164,9 @@ def _barred(lots: pd.DataFrame, rules: pd.DataFrame) -> Iterator[Finding]:
         why = f": {rule['says']}" if rule["says"] else ""
         told = f"{rule['column']} {rule['test']} {rule['value']}"
         if math.isnan(rule["share"]):
-            for lot in lots["lot"][met].tolist():
-                yield lot, "regime", f"lot {lot} may not be put out, since {told}{why}", rule["source"]
+            for lot, own in zip(lots["lot"][met].tolist(), as_text(column)[met].tolist()):
+                its = f"its {rule['column']} is {own} ({told})"
+                yield lot, "regime", f"lot {lot} may not be put out, since {its}{why}", rule["source"]
             continue
         share = lots["estimate"][met].sum() / lots["estimate"].sum()
         if share > rule["share"]:

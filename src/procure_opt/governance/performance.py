@@ -304,6 +304,8 @@ def agreement(scores: ArrayLike, level: float = 0.95) -> Agreement:
     table = np.asarray(scores, dtype=float)
     if not 0 < level < 1:
         raise ValueError(f"level is {level!r}; it must lie between 0 and 1")
+    if table.ndim == 2 and table.shape[1] == 1:
+        raise ValueError("there is one evaluator, with whom nobody can be compared; give the scores of two or more")
     if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
         raise ValueError(
             f"scores of the shape {table.shape} cannot be compared; give at least two rows (judged) and two columns "

@@ -168,7 +168,7 @@ def _public_value(found: PublicValue) -> Iterable[Row]:
 
 def _red_flags(found: RedFlags) -> Iterable[Row]:
     for row in _each(found.table):
-        where = " ".join(str(part) for part in (row.process, row.lot) if str(part))
+        where = " ".join(dict.fromkeys(str(part) for part in (row.process, row.lot) if str(part)))
         yield ("process", f"red flag {row.code}", f"{row.flagged} {row.id}", str(row.name), f"{where}: {row.why}",
                "Is there an explanation on file?")  # fmt: skip
 
