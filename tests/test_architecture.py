@@ -141,7 +141,7 @@ MAY = {
     "report.sections": "report.case report.content report.government report.public report.suppliers report.third_party",
     "report.page": "report.content report.texts report.wording",
     "report.workbook": "report.content report.texts report.wording tables",
-    "report.document": "award check governance.risks payments policy report.audience report.case report.content"
+    "report.document": "award check files governance.risks payments policy report.audience report.case report.content"
     " report.evidence report.findings report.government report.page report.sections report.texts report.workbook",
     "cli": "files cells tender policy printing infeasible award payments check contest diagnose tables auction.compare"
     " auction.market_file auction.estimate auction.past_file auction.report_past report.audience report.document"

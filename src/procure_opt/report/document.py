@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +15,7 @@ import pandas as pd
 
 from procure_opt.award import Award
 from procure_opt.check import Violation, check
+from procure_opt.files import replacing
 from procure_opt.payments import Payments, pay
 from procure_opt.policy import Announcement, announce
 from procure_opt.report.audience import Audience
@@ -197,22 +196,8 @@ def _versions() -> dict[str, str]:
 
 
 def _written(path: Path, content: bytes) -> Path:
-    """The file with this content, put in its place in one step."""
+    """The file with this content, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as beside:
+        beside.write_bytes(content)
     return path
-
-
-def _umask() -> int:
-    """What permissions new files are not given; mkstemp keeps all others from reading."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
