@@ -22,6 +22,12 @@ def test_damaged_files_are_refused_in_words_or_read_correctly(kind: str) -> None
     assert told.counts["read"] > 0
 
 
+@pytest.mark.parametrize("case", [180, 9533])
+def test_damage_that_once_went_through(case: int) -> None:
+    """Estimate times quantity beyond what floats hold, and a discount on no lot beside other mistakes."""
+    assert fuzz.run("tender, folder", range(case, case + 1), seed=11, every=20).failures == ()
+
+
 @pytest.mark.parametrize("kind", fuzz.READERS)
 def test_good_files_are_read(kind: str, tmp_path: Path) -> None:
     reader = fuzz.READERS[kind]

@@ -173,7 +173,7 @@ class Facts:
     @cached_property
     def split(self) -> Floats:
         """How each accepted bid's price divides over its parts: by estimate; NaN where that cannot be said."""
-        worth = self.tender.estimate[self.lot] * self.quantities.data / self.tender.demand[self.lot]
+        worth = self.tender.estimate[self.lot] * (self.quantities.data / self.tender.demand[self.lot])
         whole = self.sum(worth)[self.at]
         share = np.divide(worth, whole, out=np.full(len(worth), np.nan), where=whole > 0)
         alone = self.sum(np.ones(len(self.at))) == 1

@@ -843,7 +843,7 @@ def _read_schedules(
             with np.errstate(over="ignore"):  # of one that is refused already
                 threshold = threshold / unit
         schedules.append(Schedule(bidder, where, measure, kind, threshold, np.nan_to_num(percent) / 100, money))
-    return tuple(sorted(schedules, key=lambda s: (s.bidder, int(s.lots[0]))))
+    return tuple(sorted(schedules, key=lambda s: (s.bidder, s.lots[:1].tolist())))  # of no lot: refused already
 
 
 # ---- names ------------------------------------------------------------------------------------------------
