@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,27 @@ def awarded(tender: po.Tender, policy: po.Policy, **options: Any) -> po.Award | 
     except ValueError as refused:
         assume("is one sum over lots inside and outside" not in str(refused))
         raise
+
+
+def agree(award: po.Award | None, best: Any) -> None:
+    """An award is what brute force finds best, with all that tie with it."""
+    assert (award is None) == (best is None)
+    if award is None or best is None:
+        return
+    assert award.status == "optimal"
+    assert award.objective == pytest.approx(float(best.objective), rel=1e-9, abs=1e-9)
+    assert frozenset(award.bids["bid"]) in best.sets
+    assert award.tied is not None
+    assert frozenset(award.tied) == best.tied
+    assert po.check(award) == []
+
+
+def agree_in_parts(award: po.Award | None, least: float | None) -> None:
+    """An award of parts of bids costs as little as the best of all linear programs, one for each set of bids."""
+    assert (award is None) == (least is None)
+    if award is not None:
+        assert award.objective == pytest.approx(least, rel=1e-6, abs=1e-6)
+        assert po.check(award) == []
 
 
 def sometimes(draw: Draw, one_in: int = 3) -> bool:

@@ -657,19 +657,22 @@ def _write_workbook(tables: dict[str, pd.DataFrame], about: dict[str, Any], path
             sheet.append([_dressed(*cell, write_only_cell(sheet)) for cell in row])
     raw = io.BytesIO()
     workbook.save(raw)
-    # The same tender always gives the same file: no time of writing in it.
-    with (
-        replacing(path) as beside,
-        zipfile.ZipFile(raw) as dated,
-        zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as undated,
-    ):
+    with replacing(path) as beside:
+        beside.write_bytes(undated(raw))
+
+
+def undated(raw: io.BytesIO) -> bytes:
+    """A workbook without the time of writing, so that the same tables always give the same file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(raw) as dated, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bare:
         for name in dated.namelist():
             content = dated.read(name)
             if name == "docProps/core.xml":
                 content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"1980-01-01T00:00:00Z", content)
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
-            undated.writestr(info, content)
+            bare.writestr(info, content)
+    return out.getvalue()
 
 
 def _excel_cell(value: Any) -> tuple[str, str]:

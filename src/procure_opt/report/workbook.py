@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import re
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from procure_opt.report.content import Column, Section, Table, tables
 from procure_opt.report.texts import Words
 from procure_opt.report.wording import blank
-from procure_opt.tables import FORMULA, LONGEST_CELL, MOST_ROWS, NO_OPENPYXL
+from procure_opt.tables import FORMULA, LONGEST_CELL, MOST_ROWS, NO_OPENPYXL, undated
 
 UNHELD = re.compile("_(?=x[0-9A-Fa-f]{4}_)|[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 FORMATS = {"money": "#,##0.00", "share": "0.0%", "count": "#,##0", "number": "General"}
@@ -46,7 +45,7 @@ def bound(sections: Sequence[Section], t: Words) -> bytes:
             sheet.append([_cell(cells.WriteOnlyCell(sheet), column, value, t) for column, value in pairs])
     raw = io.BytesIO()
     book.save(raw)
-    return _undated(raw)
+    return undated(raw)
 
 
 def _cell(cell: Any, column: Column, value: Any, t: Words) -> Any:
@@ -88,17 +87,3 @@ def _letter(number: int) -> str:
         number, rest = divmod(number - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
-
-
-def _undated(raw: io.BytesIO) -> bytes:
-    """The workbook without the time of writing."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(raw) as dated, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as undated:
-        for name in dated.namelist():
-            content = dated.read(name)
-            if name == "docProps/core.xml":
-                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"1980-01-01T00:00:00Z", content)
-            info = zipfile.ZipInfo(name)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            undated.writestr(info, content)
-    return out.getvalue()
