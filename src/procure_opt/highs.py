@@ -113,7 +113,7 @@ def _run(model: Any) -> None:
         work.start()
         work.join()
     except BaseException:
-        stop()
+        model.cancelSolve()  # this one alone: others may be at work for somebody else
         raise
     finally:
         del _RUNNING[id(model)]

@@ -162,7 +162,7 @@ class Session:
             numbers = range(len(self._places))
             try:
                 solved = list(threads.map(lambda i: self._part(i, self._places[i].of(program), alone), numbers))
-            except BaseException:  # Ctrl-C among others: what is at work is stopped, the rest not begun
+            except (KeyboardInterrupt, SystemExit):  # the end: what is at work is stopped, the rest not begun
                 threads.shutdown(wait=False, cancel_futures=True)
                 stop()
                 raise
