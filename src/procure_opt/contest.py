@@ -130,51 +130,91 @@ def _named(table: pd.DataFrame, key: str) -> dict[str, Json]:
 
 
 def _tender(award: Award) -> Json:
-    """The tender beside what the announcement holds of it; bids that do not count carry the reason as their status."""
-    field = award.policy.field(award.tender)[0]
-    reasons = dict(zip(field.rejected["bid"], field.rejected["reason"]))
-    bids = _named(award.tender.every_bid, "bid")
-    for name, row in bids.items():
-        row["status"] = str(reasons.get(name, ""))
-    lots, quantity = field.lot_names, field.quantity
-    for place, name in enumerate(field.bid_names):
+    """The tender beside what the announcement holds of it.
+
+    `bids` are all that the reserves judge: who checks the award finds by itself which of them are above. Those set
+    aside for anything else stand in `aside`, with the reason.
+    """
+    tender, field = award.tender, award.policy.field(award.tender)[0]
+    judged = tender.replace(lots=tender.lots.assign(reserve=np.nan))
+    above = set(judged.bid_names) - set(tender.bid_names)
+    reasons = zip(field.rejected["bid"], field.rejected["reason"])
+    aside = {str(bid): str(reason) for bid, reason in reasons if bid not in above}
+    bids, lots, quantity = _named(judged.bids, "bid"), judged.lot_names, judged.quantity
+    for place, name in enumerate(judged.bid_names):
         where = slice(quantity.indptr[place], quantity.indptr[place + 1])
         bids[str(name)]["lots"] = {
             str(lots[lot]): _cell(much) for lot, much in zip(quantity.indices[where], quantity.data[where])
         }
     scores: dict[str, dict[str, list[Any]]] = {}
-    for mark in award.tender.scores.to_dict("records"):
+    for mark in tender.scores.to_dict("records"):
         scores.setdefault(mark["bid"], {}).setdefault(mark["criterion"], []).append(_cell(mark["score"]))
     return {
-        "name": award.tender.name,
-        "bids": bids,
-        "bidders": _named(award.tender.bidders, "bidder"),
+        "name": tender.name,
+        "bids": {name: row for name, row in bids.items() if name not in aside},
+        "aside": aside,
+        "bidders": _named(tender.bidders, "bidder"),
         "counts": _counts(award, field),
+        "rooms": _rooms(award, field),
         "scores": scores,
         "discounts": [
             {str(name): _cell(cell) for name, cell in rebate.items()}
-            for rebate in award.tender.discounts.to_dict("records")
+            for rebate in tender.discounts.to_dict("records")
         ],
     }
 
 
 def _counts(award: Award, field: Tender) -> Json:
-    """Whom each bidder counts for, and how much, by each way of counting that a rule uses."""
+    """Whom each bidder counts for in a rule, and how much; left out where each counts for itself alone.
+
+    In full for each of several entities where lots are counted, divided among them where shares are squared. A
+    consortium counts for its members; where contracts are counted, for itself; of a capacity for both.
+    """
     found: Json = {}
-    for per in sorted({"bidder", "owner", *(getattr(rule, "per", "bidder") for rule in award.policy.constraints)}):
-        for variant, winners in ((per, False), (f"{per} as winner", True)):
-            names, weight = field.groups(per, winners=winners)
-            table = sparse.csr_array(weight)
-            found[variant] = {
-                str(who): {
-                    str(names[entity]): _cell(much)
-                    for entity, much in zip(
-                        table.indices[table.indptr[row] : table.indptr[row + 1]],
-                        table.data[table.indptr[row] : table.indptr[row + 1]],
-                    )
-                }
-                for row, who in enumerate(field.bidder_names)
-            }
+    for rule in award.policy.constraints:
+        kind, per = type(rule).__name__, getattr(rule, "per", None)
+        if per is None:
+            continue
+        of = getattr(rule, "of", "demand" if kind == "Capacity" else "lots")
+        contracts = kind in ("MinWinners", "MaxWinners", "Together")
+        rows = _whom(field, per, winners=contracts, split=kind == "MaxHHI")
+        if kind in ("MaxLots", "Separate") or (kind == "MinAward" and of == "lots"):
+            rows = {who: dict.fromkeys(whom, 1) for who, whom in rows.items()}
+        if kind == "Capacity":
+            for who in _consortia(field):
+                rows[who][f"{who} as such"] = 1
+        if any(whom != {who: 1} for who, whom in rows.items()):
+            found[f"{kind} of {of} by {per}"] = rows
+    return found
+
+
+def _whom(field: Tender, per: str, **how: bool) -> Json:
+    names, weight = field.groups(per, **how)
+    table = sparse.csr_array(weight)
+    found: Json = {}
+    for row, who in enumerate(field.bidder_names):
+        where = slice(table.indptr[row], table.indptr[row + 1])
+        found[str(who)] = {str(names[at]): _cell(much) for at, much in zip(table.indices[where], table.data[where])}
+    return found
+
+
+def _consortia(field: Tender) -> list[str]:
+    return field.bidders["bidder"][field.bidders["members"] != ""].astype(str).tolist()
+
+
+def _rooms(award: Award, field: Tender) -> Json:
+    """The capacity of each that has one: of an entity its bidders' in sum, of a consortium its own figure besides."""
+    found: Json = {}
+    joint, rules = _consortia(field), list[Any](award.policy.constraints)
+    for rule in rules:
+        if type(rule).__name__ == "Capacity":
+            room = dict(zip(field.bidders["bidder"].astype(str), field.bidders[rule.column].astype(float)))
+            parts: dict[str, list[float]] = {f"{who} as such": [room[who]] for who in joint}
+            for who, whom in _whom(field, rule.per).items():
+                for entity in whom if who not in joint else ():
+                    parts.setdefault(entity, []).append(room[who])
+            bounded = {entity: _cell(sum(some)) for entity, some in parts.items() if not np.isnan(some).any()}
+            found[f"{rule.column} by {rule.per}"] = bounded
     return found
 
 

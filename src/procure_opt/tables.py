@@ -515,7 +515,8 @@ def _workbook(path: Path) -> _Book:
     said: dict[str, Any] = {}
     lines: dict[str, int] = {}
     for line, row in enumerate(about[1:], 2):
-        key, value = _plain_text(row[0]), row[1] if len(row) > 1 else None
+        name, value = (*row, None, None)[:2]
+        key = _plain_text(name)
         lines.setdefault(key, line)
         if key == "notes":
             said.setdefault(key, []).append(_plain_text(value))

@@ -2,19 +2,17 @@
 
     python3 verify_award.py award.json [HASH of the rules, published before opening] [DIGEST published with the award]
 It leaves with 0 if all is verified, 1 if something is wrong, 2 if something could not be checked or is not proven.
-Rules are rows: expressions of columns (a bid's is 1 if it is accepted, else 0) that must not exceed 0. Whatever the
-multipliers y ≥ 0 of the rows and whoever made them, no award costs less than Σ_j min(0, d_j), d_j = c_j + Σ_i y_i a_ij.
-A column whose |d_j| exceeds what is left up to the goal is settled; the rest falls into cases.
+Rules are rows, expressions of columns (a bid's is 1 if it is accepted, else 0) that must not exceed 0. Whatever their
+multipliers y ≥ 0, no award costs less than Σ_j min(0, d_j), d_j = c_j + Σ_i y_i a_ij. A column whose |d_j| exceeds what
+is left up to the goal is settled; the rest falls into cases.
 """
-import ast
-import hashlib
-import json
-import sys
+import ast, hashlib, json, sys
 from fractions import Fraction
 from math import gcd, lcm
 
 NEAR, ONE = Fraction(1, 10**9), {"": 1}  # room in rows not of whole numbers; the column "" is always 1
-KINDS = "Budget MinQuality AttributeBound MaxShare MinShare MaxLots MinWinners MaxWinners Separate".split()
+WHOLE = "Budget MaxLots MinAward Separate Together Require".split()  # known of bids accepted whole, and these:
+ANY = "MinQuality AttributeBound MaxShare MinShare MaxHHI MinWinners MaxWinners Capacity KeepIncumbents Exclude".split()
 
 def sha(words):
     return hashlib.sha256(words.encode()).hexdigest()
@@ -24,97 +22,84 @@ def text(cell):
     return "" if cell is None else str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
 def fields(words):  # of a rule as announced, `Kind(field=figure, ...)`
     return {word.arg: ast.literal_eval(word.value) for word in ast.parse(words, mode="eval").body.keywords}
-
-def add(*parts):
-    """Σ factor · expression; an expression is a figure for each column."""
+def add(*parts):  # Σ factor · expression; an expression is a figure for each column
     total = {}
     for column, figure in ((c, f * factor) for expression, factor in parts for c, f in expression.items()):
         total[column] = total.get(column, 0) + figure
     return total
-
-def matching(rows, wanted):
-    """The names that a list, or a filter {column: value or values}, stands for; None for all."""
+def matching(rows, wanted):  # the names that a list, or a filter {column: value or values}, stands for; None for all
     if not isinstance(wanted, dict):
-        return set(rows) if wanted is None else {text(name) for name in wanted} & set(rows)
+        return set(rows) if wanted is None else {text(name) for name in wanted}
     some = {key: {text(v) for v in (v if isinstance(v, (list, tuple)) else [v])} for key, v in wanted.items()}
     return {name for name, row in rows.items() if all(text(row[key]) in values for key, values in some.items())}
 
-class Case:
-    """A tender, its announced rules and its award: the values of the columns there, what is wrong, and the rows."""
-
+class Case:  # a tender, its announced rules and its award: the values of the columns there, what is wrong, the rows
     def __init__(self, content):
         fixed, self.given, self.award = json.loads(content["announced"]["text"]), content["tender"], content["award"]
         said = [line[:-1].partition(": ")[::2] for line in fixed["rules"]]
         self.policy, self.unit = {key.split()[0]: words for key, words in said}, exact(fixed["money_unit"])
         self.lots, rules = {text(row["lot"]): row for row in fixed["lots"]}, [w for k, w in said if k == "Constraint"]
         self.wrong, self.rows, self.unchecked = [], {}, [f"{k}: {w}" for k, w in said if k.startswith("A lot with")]
-        aside = {bid: row["status"] for bid, row in self.given["bids"].items() if row["status"]}
-        self.unchecked += [f"bid {bid} is set aside: {reason}" for bid, reason in aside.items()]
-        self.read_bids(aside)
-        self.parts = ["volume discounts"] * bool(self.given["discounts"])
-        self.parts += ["parts of bids"] * any(row["min_fraction"] != 1 for row in self.bids.values())
-        self.beyond = self.parts + ["transaction costs"] * ("Transaction" in self.policy)
-        self.beyond += ["rules that may be broken at a charge"] * any("penalty=None" not in words for words in rules)
-        self.beyond += [self.policy["Objective"]] * (self.policy["Objective"] != "LowestCost()")
-        self.read_award(set(self.award["unawarded"]) if any(words.startswith("Cover(") for words in rules) else set())
+        self.read_bids()
+        self.parts = bool(self.given["discounts"]) or any(row["min_fraction"] != 1 for row in self.bids.values())
+        beyond = {"parts of bids or volume discounts": self.parts, "transaction costs": "Transaction" in self.policy,
+                  "rules that may be broken at a charge": any("penalty=None" not in words for words in rules),
+                  self.policy["Objective"]: self.policy["Objective"] != "LowestCost()"}
+        self.beyond = [words for words, so in beyond.items() if so]
+        self.read_award([fields(words) for words in rules if words.startswith("Cover(")])
+        shared = any(n < 1 for part in self.part.values() for n in part.values())
         for number, words in enumerate(rules, 1):
-            kind = words.partition("(")[0]
-            rule = fields(words) if kind in KINDS else {"penalty": "unknown", "lots": (), "each": None}
-            blind = self.parts and (kind in ("Budget", "MaxLots", "Separate") or rule.get("of") == "spend")
-            blind = blind or (kind == "MaxLots" and any(n < 1 for part in self.part.values() for n in part.values()))
-            known = not blind and rule["penalty"] is rule.get("existing") is rule.get("at_most") is None
-            self.unchecked += [] if known else [f"rule {number}, {words}"]
-            every, each = matching(self.lots, rule["lots"]) if known else set(), rule["each"]
-            for name in sorted({text(self.lots[lot][each]) if each else "" for lot in every}):
-                lots = {lot for lot in every if not each or text(self.lots[lot][each]) == name}
+            kind, scopes = words.partition("(")[0], {}
+            rule = fields(words) if kind in WHOLE + ANY else {"penalty": "unknown"}
+            blind = rule["penalty"] is not None or (self.parts and (kind in WHOLE or rule.get("of") == "spend"))
+            blind = blind or (shared and kind in ("MaxLots", "MinAward") and rule.get("of", "lots") == "lots")
+            whom = self.given["counts"].get(f"Together of lots by {rule.get('per')}", {})
+            blind = blind or (kind == "Together" and any(len(some) > 1 for some in whom.values()))
+            self.unchecked += [f"rule {number}, {words}"] * blind
+            for lot in () if blind else self.lots.keys() & matching(self.lots, rule["lots"]):
+                scopes.setdefault(text(self.lots[lot][rule["each"]]) if rule["each"] else "", set()).add(lot)
+            for name, lots in sorted(scopes.items()):
                 for label, small, large in self.constraint(kind, rule, lots, name):
                     self.keep(" ".join(f"rule {number}, {kind} {name} {label}".split()), small, large)
-
-    def read_bids(self, aside):
-        """Parts of lots, prices in money units, quality, and what columns cost; "~" and a lot is doing it in-house."""
-        weights = ast.literal_eval(self.policy["Quality"]) if "Quality" in self.policy else {}
+    def read_bids(self):  # parts of lots, money in units, quality, and what columns cost; "~" and a lot is in-house
+        weights, self.bids, self.part, self.price = ast.literal_eval(self.policy.get("Quality", "{}")), {}, {}, {}
         home = {lot: row["in_house"] for lot, row in self.lots.items() if row["in_house"] is not None}
-        self.cost, self.part, self.price = {f"~{lot}": exact(much) / self.unit for lot, much in home.items()}, {}, {}
-        offers = {bid: row for bid, row in self.given["bids"].items() if bid not in aside}
-        self.bids = {bid: {**self.given["bidders"][row["bidder"]], **row} for bid, row in offers.items()}
-        self.wrong += [f"a bid cannot be called {bid!r}" for bid in self.bids if bid[:1] in "~"]
-        for bid, row in self.bids.items():
-            self.part[bid] = {lot: exact(n) / exact(self.lots[lot]["demand"]) for lot, n in row["lots"].items()}
-            self.price[bid] = (exact(row["price"]) + exact(row["fixed"])) / self.unit
-            self.cost[bid] = self.price[bid] * (1 - exact(row["deduction"]))
-            limits = [self.lots[lot]["reserve"] for lot in self.part[bid]]
-            ceiling = sum(exact(limit or 0) * part for limit, part in zip(limits, self.part[bid].values()))
-            if None not in limits and self.price[bid] * self.unit > ceiling * (1 + NEAR):
-                self.wrong.append(f"bid {bid} is above the reserve of {float(ceiling):.12g}, and is not set aside")
-            means = {key: sum(map(exact, some)) / len(some) for key, some in self.given["scores"].get(bid, {}).items()}
+        self.cost = {f"~{lot}": exact(much) / self.unit for lot, much in home.items()}
+        for bid, row in self.given["bids"].items():
+            part = {lot: exact(n) / exact(self.lots[lot]["demand"]) for lot, n in row["lots"].items()}
+            limits, price = [self.lots[lot]["reserve"] for lot in part], exact(row["price"]) + exact(row["fixed"])
+            if None in limits or price <= sum(exact(limit) * n for limit, n in zip(limits, part.values())) * (1 + NEAR):
+                self.bids[bid], self.part[bid] = {**self.given["bidders"][row["bidder"]], **row}, part
+                self.price[bid] = price / self.unit
+                self.cost[bid] = self.price[bid] * (1 - exact(self.bids[bid]["deduction"]))
+        for bid in self.bids.keys() & self.given["scores"].keys():
+            means = {key: sum(map(exact, some)) / len(some) for key, some in self.given["scores"][bid].items()}
             weight = {key: exact(weights[key]) if weights else 1 for key in means}
-            total = sum(weight[key] * means[key] for key in means)
-            row["quality"] = total / sum(weight.values()) if means else row["quality"]
-
-    def read_award(self, left):
-        """Only valid bids, whole, exclusive ones at most once, and every lot filled exactly once."""
-        self.value, groups = {**ONE}, {}
-        for mark, rows in (("", self.award["bids"]), ("~", self.award["in_house"])):
-            for name, row in rows.items():
-                part = self.value[mark + name] = exact(row["fraction"])
-                if mark + name not in self.cost or not (("parts of bids" in self.parts and 0 < part < 1) or part == 1):
-                    why = self.given["bids"].get(name, {}).get("status") or f"{row['fraction']} of it cannot be awarded"
-                    self.wrong.append(f"{'in-house ' * bool(mark)}{name} is in the award: {why}")
+            self.bids[bid]["quality"] = sum(weight[key] * means[key] for key in means) / sum(weight.values())
+        self.unchecked += [f"bid {bid} is set aside: {reason}" for bid, reason in self.given["aside"].items()]
+        self.wrong += [f"a bid cannot be called {bid!r}" for bid in self.given["bids"] if bid[:1] in "~"]
+    def read_award(self, covers):  # valid bids, whole, exclusive ones at most once, and every lot filled exactly once
+        rows = {**self.award["bids"], **{f"~{lot}": row for lot, row in self.award["in_house"].items()}}
+        self.value, groups = {**ONE, **{column: exact(row["fraction"]) for column, row in rows.items()}}, {}
+        for column, row in rows.items():
+            least, part = self.bids.get(column, {"min_fraction": 1 - self.parts})["min_fraction"], row["fraction"]
+            if column not in self.cost or not (part == 1 or (least < 1 and max(0, least - NEAR) < part < 1)):
+                self.wrong.append(f"{part} of {column} is in the award, and cannot be")
         for bid, row in self.bids.items():
             groups.setdefault((row["bidder"], row["xor"] or (bid,)), {})[bid] = 1  # a tuple is nobody's label
         for (who, label), bids in groups.items():
             self.keep(f"bids {label} of {who} exclude each other", bids, ONE)
-        for lot in self.lots.keys() - left:
-            bids = {bid: part[lot] for bid, part in self.part.items() if lot in part}
-            bids.update({f"~{lot}": 1} if f"~{lot}" in self.cost else {})
-            self.keep(f"lot {lot} is filled at most once", bids, ONE)
-            self.keep(f"lot {lot} is filled at least once", ONE, bids)
-        self.wrong += [f"no rule lets lot {lot} stay unawarded" for lot in set(self.award["unawarded"]) - left]
+        left, may = set(self.award["unawarded"]), {lot for rule in covers for lot in matching(self.lots, rule["lots"])}
+        for lot in self.lots.keys() - (left & may):
+            self.keep(f"lot {lot} is filled at most once", self.on(lot, self.cost), ONE)
+            self.keep(f"lot {lot} is filled at least once", ONE, self.on(lot, self.cost))
+        self.wrong += [f"no rule lets lot {lot} stay unawarded" for lot in left - may]
         self.rows["another award"] = {"": 2 - len(self.value), **{c: 1 if c in self.value else -1 for c in self.cost}}
-
+    def on(self, lot, columns):  # what each of these columns takes of a lot
+        takes = {column: self.part.get(column, {}).get(lot, int(column == f"~{lot}")) for column in columns}
+        return {column: much for column, much in takes.items() if much}
     def at(self, expression):
         return sum(figure * self.value.get(column, 0) for column, figure in expression.items())
-
     def keep(self, label, small, large):  # small ≤ large, as a row
         row = add((small, 1), (large, -1))
         room = 0 if all(figure == int(figure) for figure in row.values()) else NEAR * max(map(abs, [1, *row.values()]))
@@ -122,9 +107,7 @@ class Case:
         if self.at(row) > 0:
             self.wrong.append(f"{label}: {float(self.at(small)):.12g} exceeds {float(self.at(large)):.12g}")
         self.rows[label] = {column: f.numerator if f.denominator == 1 else f for column, f in row.items()}
-
-    def taken(self, of, lots):
-        """What each bid takes of a measure on these lots; a price belongs to its lots by estimate."""
+    def taken(self, of, lots):  # what each bid takes of a measure on these lots; a price is shared by estimate
         found = {}
         for bid, part in self.part.items():
             here, column = lots & part.keys(), "estimate" if of == "spend" else of
@@ -134,53 +117,75 @@ class Case:
                 share = sum(worth[lot] for lot in here)
                 found[bid] = self.price[bid] * share / sum(worth.values()) if of == "spend" else share
         return found
-
-    def each(self, per, taken):  # by entity, what its bids take
-        found = {}
-        for bid, much in taken.items():
-            for entity, weight in self.given["counts"][per][self.bids[bid]["bidder"]].items():
-                found.setdefault(entity, {})[bid] = exact(weight) * much
+    def each(self, per, taken, held=()):  # by entity, what its bids take, and what it holds already
+        found, parts = {}, [(self.bids[bid]["bidder"], bid, much) for bid, much in taken.items()]
+        for who, column, much in parts + [(who, "", much) for who, much in dict(held).items()]:
+            for entity, weight in self.given["counts"].get(per, {}).get(who, {who: 1}).items():
+                row = found.setdefault(entity, {})
+                row[column] = row.get(column, 0) + exact(weight) * much
         return found
-
     def constraint(self, kind, rule, lots, name):  # what a rule says must not exceed what, and what that is about
-        per, here, mean = rule.get("per", "bidder"), self.taken("lots", lots), rule.get("across") == "award"
-        won = dict.fromkeys([bid for bid in here if bid in self.value], 1)
-        kept = {f"~{lot}": self.cost[f"~{lot}"] for lot in lots if f"~{lot}" in self.cost}
+        of, here = rule.get("of", {"Budget": "spend", "Capacity": "demand"}.get(kind, "lots")), self.taken("lots", lots)
+        unit, kept = self.unit if of == "spend" else 1, {f"~{lot}": 1 for lot in lots if f"~{lot}" in self.cost}
+        table, taken, spent = self.given["bidders"], self.taken(of, lots), {home: self.cost[home] for home in kept}
+        chosen, asked = matching(table, rule.get("bidders")), matching(self.bids, rule.get("bids"))
+        held = {who: exact(row[rule["existing"]]) / unit for who, row in table.items() if rule.get("existing")}
+        rows = self.each(f"{kind} of {of} by {rule.get('per', 'bidder')}", taken, held)
+        if "base" in rule:  # a share of everything here, or of all that is awarded
+            sizes = {"": sum(1 if of == "lots" else exact(self.lots[lot][of]) for lot in lots if of != "spend")}
+            total = taken if rule["base"] == "awarded" else {**taken, **spent} if of == "spend" else sizes
+            total = add((total, 1), ({"": sum(held.values())}, 1))
+            share = add((total, exact(rule.get("share", 0))))
         if kind == "Budget":
             amounts = rule["amount"] if isinstance(rule["amount"], dict) else {name: rule["amount"]}
-            amount = {text(key): exact(money) / self.unit for key, money in amounts.items()}[name]
-            yield "", {**self.taken("spend", lots), **kept}, {"": amount}
+            yield "", {**taken, **spent}, {"": {text(key): exact(much) / unit for key, much in amounts.items()}[name]}
         elif kind in ("MinQuality", "AttributeBound"):
-            bound, weight = rule.get("at_least", rule.get("score")), self.taken("estimate", lots) if mean else here
-            lack = {bid: exact(bound) - exact(self.bids[bid][rule.get("column", "quality")]) for bid in here}
-            if mean:
-                yield "lacks in the mean", {bid: much * weight[bid] for bid, much in lack.items()}, {}
-            else:
-                yield from ((f"lacks in bid {bid}", {bid: much}, {}) for bid, much in lack.items() if much > 0)
-        elif kind in ("MaxShare", "MinShare"):
-            of, taken = rule["of"], self.taken(rule["of"], lots)
-            sizes = {"": sum(1 if of == "lots" else exact(self.lots[lot][of]) for lot in lots if of != "spend")}
-            total = {**taken, **kept} if of == "spend" else sizes
-            bound = add((total if rule["base"] == "scope" else taken, exact(rule["share"])))
-            if kind == "MaxShare":
-                yield from ((entity, amount, bound) for entity, amount in self.each(per, taken).items())
-            else:
-                chosen = matching(self.given["bidders"], rule["bidders"])
-                yield "", bound, {bid: much for bid, much in taken.items() if self.bids[bid]["bidder"] in chosen}
-        elif kind == "MaxLots":
-            for entity, bids in self.each(per, here).items():  # no two of which share a lot
-                yield entity, {bid: len(lots & self.part[bid].keys()) for bid in bids}, {"": rule["n"]}
+            limits = ((1, rule.get("at_least", rule.get("score"))), (-1, rule.get("at_most")))
+            for sign, limit in ((sign, exact(limit)) for sign, limit in limits if limit is not None):
+                lack = {bid: sign * (limit - exact(self.bids[bid][rule.get("column", "quality")])) for bid in here}
+                if rule["across"] == "award":
+                    mean = self.taken("estimate", lots)
+                    yield f"{limit} in the mean", {bid: much * mean[bid] for bid, much in lack.items()}, {}
+                else:
+                    yield from ((f"{limit} in bid {bid}", {bid: much}, {}) for bid, much in lack.items() if much > 0)
+        elif kind in ("MaxShare", "MaxLots"):
+            yield from ((who, row, {"": rule["n"]} if kind == "MaxLots" else share) for who, row in rows.items())
+        elif kind == "MinShare":
+            yield "", share, add(*((rows[who], 1) for who in chosen & rows.keys()))
+        elif kind == "MaxHHI":
+            squares = sum((self.at(row) / (self.at(total) or 1)) ** 2 for row in rows.values())
+            yield "", {"": squares}, {"": exact(rule["index"])}
         elif kind in ("MinWinners", "MaxWinners"):
-            count, n = {"": len(self.each(f"{per} as winner", won))}, {"": rule["n"]}
-            yield ("", n, count) if kind == "MinWinners" else ("", count, n)
+            sides = {"": sum(self.at(row) > 0 for row in rows.values())}, {"": rule["n"]}
+            yield ("", *sides) if kind == "MaxWinners" else ("", *sides[::-1])
+        elif kind == "MinAward":  # whoever has a bid accepted takes at least so much with all of them
+            least = exact(rule["amount"]) / unit
+            yield from ((f"{who}: {bid}", {bid: least}, row) for who, row in rows.items() for bid in row)
+        elif kind == "Capacity":
+            rooms = self.given["rooms"][f"{rule['column']} by {rule['per']}"]
+            yield from ((who, row, {"": exact(rooms[who])}) for who, row in rows.items() if who in rooms)
+        elif kind == "Together":  # whoever holds some of it holds all
+            some = [(f"{who} {lot}", row, self.on(lot, row)) for who, row in {**rows, "": kept}.items() for lot in lots]
+            yield from ((f"{label}, {column}", {column: 1}, held) for label, row, held in some for column in row)
+        elif kind == "KeepIncumbents":
+            names = [(lot, text(self.lots[lot][rule["column"]])) for lot in lots]
+            stay = [self.on(lot, rows.get(who, ())) for lot, who in names if who]
+            yield "", {"": sum(self.at(row) < 1 - NEAR for row in stay)}, {"": rule["max_switches"]}
+            yield "in parts", {"": len(stay)}, add(({"": rule["max_switches"]}, 1), *((row, 1) for row in stay))
+        elif kind == "Exclude":
+            yield from ((f"bid {bid}", {bid: 1}, {}) for who in chosen for bid in asked & rows.get(who, {}).keys())
+        elif kind == "Require":
+            if rule["bids"] is not None:
+                yield from ((f"bid {bid}", ONE, {bid: 1}) for bid in asked if bid in here or bid not in self.bids)
+            if rule["bidders"] is not None:
+                yield from ((who, ONE, dict.fromkeys(rows.get(who, ()), 1)) for who in chosen)
+            yield from ((lot, ONE, self.on(lot, here)) for lot in lots if rule["bids"] is rule["bidders"] is None)
         else:  # Separate
             sides = [lots & matching(self.lots, rule[side]) for side in ("first", "second")]
-            for entity, bids in self.each(per, here).items():
-                first, second = ([bid for bid in bids if not side.isdisjoint(self.part[bid])] for side in sides)
-                yield from ((f"{entity}: {a}, {b}", add(({a: 1}, 1), ({b: 1}, 1)), ONE) for a in first for b in second)
-
-    def dearer(self, goal, proof, fixed):
-        """Whether all awards with these columns fixed cost more than the goal; and the columns that this settles."""
+            for who, row in rows.items():
+                first, second = ([bid for bid in row if not side.isdisjoint(self.part[bid])] for side in sides)
+                yield from ((f"{who}: {a}, {b}", add(({a: 1}, 1), ({b: 1}, 1)), ONE) for a in first for b in second)
+    def dearer(self, goal, proof, fixed):  # whether all awards with these columns fixed cost more, and what that fixes
         todo, per = [(fixed, {})], max(0, int(proof["per"]))
         for multipliers, split in proof["cases"]:
             fixed, y = todo.pop()
@@ -192,9 +197,7 @@ class Case:
             fixed.update((c, int(f < 0)) for c, f in slope.items() if abs(f) > room and c not in fixed)
             todo += [({**fixed, split: 1}, y), ({**fixed, split: 0}, y)] if split else [(fixed, y)] * (room >= 0)
         return not todo, fixed
-
-    def draw(self, goal, proofs):
-        """Go through the draw: each bid called is accepted, or no award with it and those before it costs as little."""
+    def draw(self, goal, proofs):  # each bid called is accepted, or no award with it and those before costs as little
         seed, fixed = fields(self.policy["Ties"])["seed"], self.dearer(goal, proofs["all"], ONE)[1]
         for bid in sorted(self.bids, key=lambda bid: sha(f"{seed}:{bid}")):
             idle = bid in self.value or not fixed.get(bid, 1)
@@ -202,22 +205,19 @@ class Case:
                 self.wrong.append(f"the draw calls bid {bid}, and nothing shows that it must be refused")
             fixed[bid] = int(bid in self.value)
 
-def judge(file, published=()):
-    """What is wrong and what could not be checked, as sentences."""
+def judge(file, published=()):  # what is wrong and what could not be checked, as sentences
     content = file["content"]
     case, award, paid, proof = Case(content), content["award"], content["payments"], content["proof"]
     made = [("rules", sha(content["announced"]["text"])), ("file", sha(json.dumps(content, sort_keys=True)))] * 2
     told = zip(made, [content["announced"]["hash"], file["digest"], *published])
     case.wrong += [f"the hash of the {what} is {so}, and is given as {said}" for (what, so), said in told if so != said]
-    goal, net = case.at(case.cost), dict.fromkeys({**case.given["bidders"], **paid["amounts"]}, 0)
-    for bid, row in award["bids"].items():
-        net[case.given["bids"][bid]["bidder"]] += exact(row["net"]) / case.unit
-    amounts, as_bid = {who: exact(paid["amounts"].get(who, 0)) for who in net}, paid["rule"] == "pay_as_bid"
-    home = case.at({column: cost for column, cost in case.cost.items() if column.startswith("~")})
-    prices = {f"net price of {bid}": (row["net"], case.price.get(bid, 0)) for bid, row in award["bids"].items()}
-    figures = {**({} if case.parts else prices), "cost": (award["cost"], sum(net.values()) + home)}
-    less = {who: units for who, units in net.items() if as_bid or amounts[who] / case.unit < units}
-    figures.update((f"payment of {who}", (amounts[who], units)) for who, units in less.items())
+    nets = [(case.given["bids"][bid]["bidder"], exact(row["net"]) / case.unit) for bid, row in award["bids"].items()]
+    goal, home = case.at(case.cost), case.at({column: f for column, f in case.cost.items() if column[0] == "~"})
+    figures = {f"net price of {bid}": (row["net"], case.price.get(bid, 0)) for bid, row in award["bids"].items()}
+    figures = {**({} if case.parts else figures), "cost": (award["cost"], sum(net for _, net in nets) + home)}
+    for who in {**case.given["bidders"], **paid["amounts"]}:
+        amount, net = exact(paid["amounts"].get(who, 0)), sum(net for winner, net in nets if winner == who)
+        figures[f"payment of {who}"] = (amount, net if paid["rule"] == "pay_as_bid" else max(net, amount / case.unit))
     for what, (told, units) in figures.items():
         if abs(exact(told) / case.unit - units) > Fraction(1, 10**6):
             case.wrong.append(f"the {what} is {float(units * case.unit):.12g}, and is given as {float(told):.12g}")
