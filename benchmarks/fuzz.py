@@ -4,8 +4,9 @@ Good files are damaged: bytes flipped, dropped, cut off, in another encoding; ce
 negative, endless, quoted or of another script; rows and columns doubled, dropped, renamed; values of JSON and TOML
 replaced by others of any kind or nested deep; sheets of workbooks likewise. A reader must then raise `BadTable`, with
 each problem in a file it was given, or return something that holds: a tender that is written and read again is the
-same, and its award passes the check; past bids read again from their own table are the same. A traceback, a warning,
-more than `--seconds` for one file, or more than `--megabytes` of memory is a failure, and shown with its case.
+same, and its award passes the check; past bids read again from their own table are the same; nothing is verified but
+the award that was written; a run goes on from a checkpoint to what it gives without. A traceback, a warning, more than
+`--seconds` for one file, or more than `--megabytes` of memory is a failure, and shown with its case.
 
     python benchmarks/fuzz.py --cases 10000 --seed 1 --write
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import io
 import json
 import math
@@ -29,17 +31,20 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import scipy.stats
+
 import procure_opt as po
 import results
+from procure_opt import verify_award
 from procure_opt.auction.market_file import MarketFile, read_market
 from procure_opt.auction.past import PastBids
 from procure_opt.auction.past_file import read_past
-from procure_opt.cells import BadTable
+from procure_opt.cells import BadTable, Problem
 from procure_opt.governance import Indicator, cleaning, outsourcing_checklist, performance
 from procure_opt.tables import read_rows, read_tenders
 
@@ -289,8 +294,30 @@ def of_workbook(dice: random.Random, data: bytes) -> bytes:
     return out.getvalue()
 
 
+def of_parquet(dice: random.Random, data: bytes) -> bytes:
+    """A Parquet file with another table in it, all of it texts, or with damage to its bytes."""
+    import pandas as pd
+
+    if dice.random() < 0.4:
+        return of_bytes(dice, data)
+    try:
+        table = pd.read_parquet(io.BytesIO(data))
+    except Exception:  # whatever is said of a file that is damaged already
+        return of_bytes(dice, data)
+    cells = table.astype(object).where(table.notna(), None).to_numpy().tolist()
+    texts = [list(table.columns), *([None if cell is None else str(cell) for cell in row] for row in cells)]
+    head, *rows = of_cells(dice, texts, CELLS) or [[]]
+    width = max(len(head), *map(len, rows)) if rows else len(head)
+    names = [str(name) if i < len(head) else f"more {i}" for i, name in enumerate([*head, *[""] * width][:width])]
+    if len(set(names)) < width:  # no Parquet file has two columns of one name
+        return of_bytes(dice, data)
+    out = io.BytesIO()
+    pd.DataFrame([[*row, *[None] * width][:width] for row in rows], columns=names, dtype="str").to_parquet(out)
+    return out.getvalue()
+
+
 BY_END: dict[str, Damage] = {
-    ".csv": of_csv, ".json": of_json, ".jsonl": of_json, ".toml": of_toml, ".xlsx": of_workbook, ".parquet": of_bytes,
+    ".csv": of_csv, ".json": of_json, ".jsonl": of_json, ".toml": of_toml, ".xlsx": of_workbook, ".parquet": of_parquet,
 }  # fmt: skip
 
 
@@ -560,6 +587,82 @@ def past_parquet() -> Files:
     return {"past.parquet": out.getvalue()}
 
 
+def parquet_folder() -> Files:
+    """A tender whose bids are Parquet."""
+    import pandas as pd
+
+    files, out = folder_files(), io.BytesIO()
+    pd.read_csv(io.BytesIO(files.pop("bids.csv")), dtype="str").to_parquet(out)
+    return files | {"bids.parquet": out.getvalue()}
+
+
+def policy_sheet() -> Files:
+    """A policy as a sheet of lines."""
+    import openpyxl
+
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.title = "policy"
+    for line in POLICY.decode().splitlines():
+        book.active.append([line])
+    book.save(out)
+    return {"tender.xlsx": out.getvalue()}
+
+
+def contested() -> Files:
+    """The file that a loser checks."""
+    policy = po.Policy([po.MaxShare(0.7, per="owner"), po.MinQuality(50), po.Capacity("room"), po.MaxLots(2)],
+                       tie_break=po.DrawLots(5))  # fmt: skip
+    return {"award.json": json.dumps(po.contest(po.award(SMALL, policy)), indent=1).encode()}
+
+
+def verified(folder: Path) -> Any:
+    """What is in the file; refused if the program that checks it says that anything is wrong."""
+    said = io.StringIO()
+    with redirect_stdout(said):
+        code = verify_award.main(str(only(folder)))
+    if code == 1:
+        raise BadTable([Problem(only(folder).name, None, None, said.getvalue())])
+    return json.loads(only(folder).read_text(encoding="utf-8")), code
+
+
+def verified_holds(found: Any, folder: Path) -> None:
+    """It is what was written, to the last digit, and verified as it was then."""
+    content, code = found
+    assert code == 0, "it was verified, and now something is not checked"
+    good = json.loads(contested()["award.json"])
+    assert json.dumps(content, sort_keys=True) == json.dumps(good, sort_keys=True), "another file is verified"
+
+
+RULES = (po.auction.FirstPrice(), po.auction.SecondPrice())
+PLAYED = (RULES, po.auction.Market((scipy.stats.uniform(0, 1), 3)), 700, 4)
+
+
+def checkpoint() -> Files:
+    """What a comparison keeps of its finished draws."""
+    with tempfile.TemporaryDirectory() as place:
+        po.auction.compare(*PLAYED, checkpoint=Path(place) / "draws.jsonl")
+        return {"draws.jsonl": (Path(place) / "draws.jsonl").read_bytes()}
+
+
+def resumed(folder: Path) -> Any:
+    """The comparison that goes on from there."""
+    path = only(folder)
+    try:
+        return po.auction.compare(*PLAYED, checkpoint=path)
+    except ValueError as refused:
+        raise BadTable([Problem(path.name, None, None, str(refused))] if str(path) in str(refused) else []) from refused
+
+
+def resumed_holds(found: Any, folder: Path) -> None:
+    """It gives what it gives without."""
+    assert found.table.equals(unbroken()), "it differs from what is worked out at once"
+
+
+@functools.cache
+def unbroken() -> Any:
+    return po.auction.compare(*PLAYED).table
+
+
 def example(folder: str, *names: str) -> Files:
     """Files of the book of examples."""
     return {name: (ROOT / "examples" / folder / name).read_bytes() for name in names}
@@ -592,12 +695,14 @@ READERS: dict[str, Reader] = {
     "tender, folder": Reader(folder_files, po.read_tender, tender_holds, tender_awards),
     "tender, scores": Reader(scored_files, po.read_tender, tender_holds, tender_awards),
     "tender, workbook": Reader(workbook, lambda folder: po.read_tender(only(folder)), tender_holds, tender_awards),
+    "tender, Parquet": Reader(parquet_folder, po.read_tender, tender_holds, tender_awards),
     "tender, OCDS": Reader(lambda: {"t.json": json.dumps({"releases": [release()]}, indent=1).encode()},
                            lambda folder: po.read_tender(only(folder)), tender_holds, tender_awards),
     "tenders, lines": Reader(lambda: {"t.jsonl": b"\n".join(json.dumps(release(i)).encode() for i in (1, 2))},
                              lambda folder: several(only(folder)), tenders_hold, tenders_award),
     "policy": Reader(lambda: {"policy.toml": POLICY}, po.read_policy, policy_holds, policy_awards),
     "policy, ledger": Reader(lambda: {"policy.toml": LEDGER}, po.read_policy, policy_holds, policy_awards),
+    "policy, workbook": Reader(policy_sheet, lambda folder: po.read_policy(only(folder)), policy_holds, policy_awards),
     "policy, OCDS": Reader(lambda: {"t.json": json.dumps(release()).encode()},
                            lambda folder: po.read_policy(only(folder)), policy_holds, policy_awards),
     "past bids": Reader(lambda: {"past.csv": past_table()}, lambda folder: read_past(only(folder)), past_holds),
@@ -610,6 +715,8 @@ READERS: dict[str, Reader] = {
     "performance": Reader(lambda: example("05_hotline", "performance.csv"), performed, performance_holds),
     "lots, duties, regime": Reader(lambda: example("04_make_or_buy", "lots.csv", "duties.csv", "regime.csv"), checked),
     "areas": Reader(lambda: {"areas.csv": text("zone,area,rate,times", "hall,400,250,1", "yard,4200,900,0.5")}, swept),
+    "contested award": Reader(contested, verified, verified_holds),
+    "checkpoint": Reader(checkpoint, resumed, resumed_holds),
 }  # fmt: skip
 
 

@@ -420,6 +420,22 @@ def test_a_block_cut_off_in_writing_is_worked_out_again(small: int, cut_off: Pat
     assert same(resumed, compare(RULES, FIVE, 7 * small, 1, checkpoint=cut_off))
 
 
+def test_a_block_that_was_changed_is_worked_out_again(small: int, cut_off: Path) -> None:
+    first, *blocks = lines(cut_off)
+    place = next(i for i, line in enumerate(blocks) if json.loads(line)["block"] == 2)
+    digit = re.search(r"\d(?=, )", blocks[place].partition('"mean"')[2])
+    assert digit is not None
+    at = blocks[place].index('"mean"') + len('"mean"') + digit.start()
+    changed = f"{blocks[place][:at]}{9 - int(digit[0])}{blocks[place][at + 1 :]}"
+    assert json.loads(changed)["mean"] != json.loads(blocks[place])["mean"]
+    blocks[place] = changed
+    cut_off.write_bytes("\n".join([first, *blocks, "not a block"]).encode() + b"\n\xff\xfe\n")
+    counts = Counts()
+    resumed = compare(RULES, FIVE, 7 * small, 1, executor=counts, checkpoint=cut_off)
+    assert counts.blocks == [2, 4, 5, 6]
+    assert same(resumed, compare(RULES, FIVE, 7 * small, 1))
+
+
 def test_draws_may_be_added(small: int, cut_off: Path) -> None:
     compare(RULES, FIVE, 4 * small + 10, 1, checkpoint=cut_off)
     assert same(compare(RULES, FIVE, 9 * small, 1, checkpoint=cut_off), compare(RULES, FIVE, 9 * small, 1))
@@ -452,7 +468,7 @@ def test_the_checkpoint_of_another_comparison_is_refused(
 
 def test_any_other_file_is_no_checkpoint(small: int, tmp_path: Path) -> None:
     path = tmp_path / "letter.txt"
-    for text in ("Dear sir,\n", '{"seed": 1}\n', "[1]\n"):
+    for text in ("Dear sir,\n", '{"seed": 1}\n', "[1]\n", "Dear sir, without an end of line", "[" * 50_000 + "\n"):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match="no checkpoint of a comparison; name another file"):
             compare(BOTH, FIVE, small, 1, checkpoint=path)

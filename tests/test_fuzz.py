@@ -28,10 +28,18 @@ def test_damaged_files_are_refused_in_words_or_read_correctly(kind: str) -> None
         ("tender, folder", 11, 180),  # estimate times quantity beyond what floats hold
         ("tender, folder", 11, 9533),  # a discount on no lot beside other mistakes
         ("tender, workbook", 21, 2544),  # a row without cells among the facts of the tender
+        ("policy, ledger", 21, 350),  # a penalty of 5,000 digits
+        ("policy, OCDS", 21, 5113),  # at most 1e308 lots
     ],
 )
 def test_damage_that_once_went_through(kind: str, seed: int, case: int) -> None:
     assert fuzz.run(kind, range(case, case + 1), seed=seed, every=1).failures == ()
+
+
+def test_a_text_in_parquet_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "past.parquet").write_bytes(fuzz.past_parquet()["past.parquet"].replace(b"Acme", b"A\xffme"))
+    with pytest.raises(BadTable, match=r"past\.parquet: this is no Parquet file: .*UTF8"):
+        fuzz.READERS["past bids, Parquet"].read(tmp_path)
 
 
 @pytest.mark.parametrize("kind", fuzz.READERS)

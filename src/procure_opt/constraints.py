@@ -97,7 +97,7 @@ def _is_number(value: object) -> bool:
     return (
         isinstance(value, (int, float, np.integer, np.floating))
         and not isinstance(value, bool)
-        and (value == 0 or LEAST <= abs(float(value)) <= MOST)
+        and bool(value == 0 or LEAST <= value <= MOST or -MOST <= value <= -LEAST)
     )
 
 
@@ -111,7 +111,7 @@ def _number(rule: str, name: str, value: object, low: float, high: float = math.
 
 def _count(rule: str, name: str, value: object) -> None:
     if not _is_number(value) or value < 0 or value != int(value):  # type: ignore[operator, call-overload]
-        raise ValueError(f"{rule}: {name} is {value!r}; it must be a whole number of at least 0")
+        raise ValueError(f"{rule}: {name} is {value!r}; it must be a whole number from 0 to {MOST:g}")
 
 
 def _one_of(rule: str, name: str, value: object, allowed: tuple[str, ...]) -> None:

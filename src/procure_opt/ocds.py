@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from procure_opt.cells import HALF, BadTable, Problem, is_whole
-from procure_opt.constraints import MaxLots
+from procure_opt.constraints import MOST, MaxLots
 from procure_opt.tender import REQUIRED, Tender
 
 Found = Callable[[Problem], None]
@@ -318,8 +318,8 @@ def limits_of(process: Process) -> tuple[Any, ...]:
     start = process.release()
     details = _Part(start.value, start.path, process, problems.append).part("tender").part("lotDetails")
     most = details.number("maximumLotsAwardedPerSupplier")
-    if not math.isnan(most) and (most < 1 or most != int(most)):
-        details.wrong("maximumLotsAwardedPerSupplier", f"{most:g} is not a whole number of at least 1")
+    if not math.isnan(most) and (not 1 <= most <= MOST or most != int(most)):
+        details.wrong("maximumLotsAwardedPerSupplier", f"{most:g} is not a whole number from 1 to {MOST:g}")
     if problems:
         raise BadTable(problems)
     return () if math.isnan(most) else (MaxLots(int(most)),)

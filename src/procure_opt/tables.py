@@ -372,6 +372,7 @@ def _decoded(data: bytes, label: str, found: Found) -> str | None:
 def _parquet(path: Path, table: str, found: Found) -> pd.DataFrame | None:
     try:
         data = pyarrow.parquet.read_table(path)
+        data.validate(full=True)  # that texts are UTF-8 is checked by nothing else
         frame = data.to_pandas(types_mapper={pa.string(): TEXTS, pa.large_string(): TEXTS}.get, ignore_metadata=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]

@@ -6,6 +6,7 @@ it out, in what order, or in how many sittings; blocks are put together in their
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -38,6 +39,7 @@ CELLS = 2**13  # of a strategy's table
 CLOSE = 1e-7  # the largest error of a table, as a share of the spread of costs; beyond, the strategy itself is used
 AHEAD = 256  # blocks handed to an executor before the first comes back
 TRIAL = 1000  # draws by which a checkpoint is recognised
+MARK = ', "sha256": "'  # stands before the hash of a block in a checkpoint
 
 # What is summed for each rule; after these, for each class, whether it won.
 PAYMENT, COST, QUALITY, BIDS, ENTRANTS, CHEAPEST, WON = range(7)
@@ -359,10 +361,16 @@ def _worked(game: Game, todo: list[tuple[int, int]], executor: Executor | None) 
             future.cancel()
 
 
+def _mark(text: str) -> str:
+    """What ends the line of a block: a hash of what stands before."""
+    return f'{hashlib.sha256(text.encode()).hexdigest()}"}}'
+
+
 class _Checkpoint:
     """Finished blocks in a file of JSON lines, the first of which says what they are blocks of.
 
-    A comparison is known by its seed, its rules, and what they give in a few first draws.
+    A comparison is known by its seed, its rules, and what they give in a few first draws. Each block ends with a hash
+    of itself; one that was cut off in writing, or changed since, is worked out again.
     """
 
     def __init__(self, path: Path, game: Game, names: Sequence[str]):
@@ -377,39 +385,44 @@ class _Checkpoint:
         }
 
     def read(self) -> dict[int, Moments]:
-        """The finished blocks; one that was cut off in writing is forgotten."""
+        """The finished blocks."""
         written = self.path.read_bytes() if self.path.exists() else b""
         whole = written[: written.rfind(b"\n") + 1]
-        if not whole:
-            self.path.write_text(json.dumps(self.about) + "\n", encoding="utf-8")
+        head = json.dumps(self.about) + "\n"
+        if not whole and head.encode().startswith(written):
+            self.path.write_text(head, encoding="utf-8")
             return {}
-        first, *lines = whole.decode("utf-8").splitlines()
+        first, *lines = whole.decode("utf-8", errors="replace").split("\n")
         self._check(first)
         if len(whole) < len(written):
             with self.path.open("r+b") as file:
                 file.truncate(len(whole))
         found = {}
         for line in lines:
-            block = json.loads(line)
-            sums = (np.array(block[name], dtype=float) for name in ("mean", "own", "cross"))
-            found[int(block["block"])] = Moments(int(block["draws"]), *sums)
+            text, _, mark = line.rpartition(MARK)
+            if mark == _mark(text):
+                block = json.loads(text + "}")
+                sums = (np.array(block[name], dtype=float) for name in ("mean", "own", "cross"))
+                found[int(block["block"])] = Moments(int(block["draws"]), *sums)
         return found
 
     def append(self, block: int, moments: Moments) -> None:
         """Keep a finished block."""
         sums = {name: getattr(moments, name).tolist() for name in ("mean", "own", "cross")}
+        text = json.dumps({"block": block, "draws": moments.draws, **sums})[:-1]
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"block": block, "draws": moments.draws, **sums}) + "\n")
+            file.write(f"{text}{MARK}{_mark(text)}\n")
 
     def _check(self, first: str) -> None:
         try:
             about = json.loads(first)
             named = {key: about[key] for key in self.about}
-        except (ValueError, TypeError, KeyError):
+            draws = np.array(named["first draws"], dtype=float)
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise ValueError(f"{self.path} is no checkpoint of a comparison; name another file") from None
         for key, mine in self.about.items():
             if key == "first draws":
-                same = len(named[key]) == len(mine) and np.allclose(named[key], mine, rtol=1e-9, atol=0)
+                same = draws.shape == np.shape(mine) and np.allclose(draws, mine, rtol=1e-9, atol=0)
                 told = "the same seed gives other draws, so its market or the parameters of its rules differ"
             else:
                 same, told = named[key] == mine, f"its {key} is {named[key]!r}, and here it is {mine!r}"
