@@ -128,7 +128,7 @@ MAY = {
     "report.texts": "",
     "report.wording": "policy tender report.texts",
     "report.content": "report.texts report.wording",
-    "report.findings": "award constraints diagnose infeasible payments policy program report.audience tender",
+    "report.findings": "award constraints diagnose highs infeasible payments policy program report.audience tender",
     "report.evidence": "auction.compare auction.equilibrium auction.estimate auction.fair_price auction.flags"
     " auction.market auction.network auction.outcome auction.past auction.rules auction.screens report.findings",
     "report.figures": "report.content report.texts report.wording",

@@ -6,8 +6,6 @@ import hashlib
 import importlib.util
 import random
 import re
-import threading
-import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import procure_opt as po
+import tiny
 from procure_opt import auction, constraints, payments, policy
 from procure_opt.cli import app
 from procure_opt.governance import risk_register
@@ -33,7 +32,7 @@ from procure_opt.report import Bounds, figures, findings
 from procure_opt.report.audience import Audience
 from procure_opt.report.content import Figures, Table, tables
 from procure_opt.report.document import hashes
-from procure_opt.report.findings import barred, within
+from procure_opt.report.findings import barred
 from procure_opt.report.texts import LANGUAGES, TEXTS, Words
 from procure_opt.report.wording import PHRASES, money, rule_in_words, translated
 
@@ -644,22 +643,16 @@ def test_without_time_the_page_says_what_was_left_out(parks: po.Award) -> None:
 
 
 def test_what_takes_too_long_is_given_up() -> None:
-    began, seen = time.monotonic(), threading.Event()
+    clock, asked = findings.Clock(Bounds(seconds=30.0)), tiny.tender("A", tiny.bid("x", "X", "A", 5))
 
     def for_ever() -> None:
-        try:
-            while True:
-                time.sleep(0.01)
-        finally:
-            seen.set()
+        while True:
+            po.award(asked)
 
-    with pytest.raises(TimeoutError):
-        within(for_ever, 0.05)
-    assert seen.wait(60)
-    assert time.monotonic() - began < 60
-    assert within(lambda: 7, 60) == 7
-    with pytest.raises(KeyError):
-        within(lambda: {}["x"], 60)
+    assert clock.run("near", for_ever, 0.001) is None
+    assert [(each.what, each.why) for each in clock.out] == [("near", "out.time")]
+    assert clock.run("frontier", lambda: po.award(asked).cost) == 5
+    assert len(clock.out) == 1
 
 
 def test_a_tender_with_many_bids_is_capped_on_the_page_and_whole_in_the_workbook(tmp_path: Path) -> None:

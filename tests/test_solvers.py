@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pulp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 import procure_opt as po
 import tiny
@@ -135,6 +137,37 @@ def outcome(solver: str, seconds: float) -> po.Award | po.OutOfTime:
 def test_no_time_is_no_proof() -> None:
     with pytest.raises(po.OutOfTime, match="no award was found within the time limit"):
         po.award(HARD, TIGHT, time_limit=1e-9)
+
+
+def test_beyond_a_deadline_nothing_is_solved() -> None:
+    asked = tender(lots("A", "B", in_house=20), bid("x", "X", "A;B", 9), bid("y", "Y", "A", 6), bid("z", "Z", "B", 6))
+    award = po.award(asked)
+    with highs.deadline(0):
+        with pytest.raises(TimeoutError, match="the time for solving is over"):
+            po.award(asked)
+        with highs.deadline(60), pytest.raises(TimeoutError):  # the earlier of two holds
+            po.award(asked)
+        with pytest.raises(TimeoutError):  # also in threads of their own
+            po.pay(award, "vcg")
+    with highs.deadline(60):
+        assert po.award(asked).cost == award.cost == 9
+    assert po.pay(award, "vcg").amounts.to_dict() == {"X": 12}
+
+
+def test_what_is_at_work_is_stopped_at_the_deadline() -> None:
+    """A market split: a program of 50 columns that branch and bound does not finish in an hour."""
+    a = np.random.default_rng(1).integers(0, 100, (6, 50)).astype(float)
+    half = np.floor(a.sum(axis=1) / 2)
+    x = Family("x", np.zeros(50), np.ones(50), np.ones(50, dtype=bool), str)()
+    apart = Family("apart", np.zeros(12), np.full(12, np.inf), np.zeros(12, dtype=bool), str)()
+    sides = sparse.csr_array(np.vstack([np.eye(6), -np.eye(6)]).T)
+    body = x.under(sparse.csr_array(a)) + apart.under(sides)
+    program = Program.build(apart.total(), [Rows(body, half, half, str)])
+    began = time.monotonic()
+    with highs.deadline(0.5), pytest.raises(TimeoutError):
+        highs.whole(program)
+    assert time.monotonic() - began < 60
+    assert not highs._RUNNING
 
 
 def test_a_gap_is_kept_and_never_called_optimal() -> None:

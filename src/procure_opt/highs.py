@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from threading import Thread
@@ -97,21 +100,56 @@ def whole(
     return Run(Status.OPTIMAL if proven else Status.FEASIBLE, x, objective, bound, None)
 
 
+_END: ContextVar[float] = ContextVar("_END", default=math.inf)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Within it nothing is solved beyond so many seconds from now: whatever would be ends in TimeoutError."""
+    before = _END.set(min(_END.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _END.reset(before)
+
+
+def heeding() -> dict[str, Any]:
+    """For a pool of threads, that keep the deadline of the thread that starts them."""
+    return {"initializer": _END.set, "initargs": (_END.get(),)}
+
+
+def _left() -> float:
+    """Seconds until the deadline.
+
+    Raises:
+        TimeoutError: it has passed.
+    """
+    left = _END.get() - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the time for solving is over")
+    return left
+
+
 _RUNNING: dict[int, Any] = {}  # models at work on what may take long
 
 
 def _run(model: Any) -> None:
     """Run what may take long so that Ctrl-C and other signals are heard: Python hears none while it waits for HiGHS.
 
-    Another thread does the work; this one waits, and stops it if it is stopped itself.
+    Another thread does the work; this one waits, and stops it at the deadline, or if it is stopped itself.
     """
+    left = _left()
     # Not highspy's startSolve: its locks belong to the class, and refuse a second model at work in another thread.
     model.HandleUserInterrupt = True
     work = Thread(target=model.run, daemon=True)
     _RUNNING[id(model)] = model
     try:
         work.start()
-        work.join()
+        work.join(None if math.isinf(left) else left)
+        if work.is_alive():
+            model.cancelSolve()
+            work.join()  # whoever goes on may come back to this model
+            raise TimeoutError("the time for solving is over")
     except BaseException:
         model.cancelSolve()  # this one alone: others may be at work for somebody else
         raise
@@ -231,6 +269,7 @@ class Relaxation:
 
     def _ended(self, ceiling: float) -> Any:
         """Solve; how that ended."""
+        _left()
         self.solves += 1
         model = self._model
         model.setOptionValue("objective_bound", min((ceiling - self._offset) * self._cost_scale, 1e200))

@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import connected_components
 
 from procure_opt.award import Award, prove
 from procure_opt.constraints import Budget, scopes
-from procure_opt.highs import linear
+from procure_opt.highs import heeding, linear
 from procure_opt.measures import accept, inside
 from procure_opt.policy import BestScore, LowestCost, Plan
 from procure_opt.program import Family, Floats, Linear, Program, Rows, Solution, Status
@@ -435,7 +435,7 @@ class Economies:
     def contribution(self) -> Floats:
         """W(N∖i) − W(N) of each winner, infinite where nothing can do without it; two at a time."""
         everyone = range(len(self.entities.names))
-        with ThreadPoolExecutor(2) as threads:
+        with ThreadPoolExecutor(2, **heeding()) as threads:
             halves = list(threads.map(self._without_each, (everyone[0::2], everyone[1::2])))
         costs = np.empty(len(everyone))
         for number, found in (pair for half in halves for pair in half):

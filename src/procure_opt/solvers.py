@@ -17,7 +17,7 @@ import numpy as np
 import pulp
 
 from procure_opt.cuts import Cutter, without
-from procure_opt.highs import Relaxation, Run, Told, linear, scale, stop
+from procure_opt.highs import Relaxation, Run, Told, heeding, linear, scale, stop
 from procure_opt.parts import independent, joined
 from procure_opt.program import Floats, Program, Solution, Status
 from procure_opt.search import EASILY, Gains
@@ -158,7 +158,7 @@ class Session:
         if len(self._places) == 1:
             return self._part(0, program, limits, ceiling)
         alone = replace(limits, report=None)
-        with ThreadPoolExecutor(2 if program.width > LARGE else 1) as threads:
+        with ThreadPoolExecutor(2 if program.width > LARGE else 1, **heeding()) as threads:
             numbers = range(len(self._places))
             try:
                 solved = list(threads.map(lambda i: self._part(i, self._places[i].of(program), alone), numbers))

@@ -6,9 +6,7 @@ given up, but for what it has found by then. What is left out is noted with the 
 
 from __future__ import annotations
 
-import ctypes
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +28,7 @@ from procure_opt.diagnose import (
     scenarios,
     stability,
 )
+from procure_opt.highs import deadline
 from procure_opt.infeasible import Infeasible
 from procure_opt.payments import Payments
 from procure_opt.policy import Plan, Policy
@@ -149,7 +148,8 @@ class Clock:
             self.late(what)
             return None
         try:
-            return part() if math.isinf(self.end) else within(part, self.left * share)
+            with deadline(self.left * share):
+                return part()
         except TimeoutError:
             self.late(what)
         except (ValueError, Infeasible) as none:
@@ -159,40 +159,6 @@ class Clock:
     def late(self, what: str) -> None:
         """Note that there was no time for a part."""
         self.skip(what, "out.time", seconds=f"{self.bounds.seconds:g}")
-
-
-class _GivenUp(BaseException):
-    """Ends a part that takes too long."""
-
-
-def within(part: Callable[[], T], seconds: float) -> T:
-    """What a function returns, if it does within so many seconds.
-
-    A solver has no deadline of its own in most diagnoses, so the part runs in a thread, which is told to end and left
-    alone. It ends when the step of the solver it is in comes back.
-
-    Raises:
-        TimeoutError: it did not return in time.
-    """
-    answer: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            answer.append(part())
-        except BaseException as wrong:
-            failed.append(wrong)
-
-    worker = threading.Thread(target=run, daemon=True)
-    worker.start()
-    worker.join(seconds)
-    if worker.is_alive():
-        if worker.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(_GivenUp))
-        raise TimeoutError
-    if failed:
-        raise failed[0]
-    return answer[0]
 
 
 def look(award: Award, audience: Audience, payments: Payments | None, bounds: Bounds) -> Findings:
