@@ -129,14 +129,14 @@ MAY = {
     "report.wording": "policy tender report.texts",
     "report.content": "report.texts report.wording",
     "report.findings": "award constraints diagnose highs infeasible payments policy program report.audience tender",
-    "report.evidence": "auction.compare auction.equilibrium auction.estimate auction.fair_price auction.flags"
+    "report.evidence": "tender auction.compare auction.equilibrium auction.estimate auction.fair_price auction.flags"
     " auction.market auction.network auction.outcome auction.past auction.rules auction.screens report.findings",
     "report.figures": "report.content report.texts report.wording",
     "report.case": "award check payments policy report.audience report.evidence report.findings report.texts tender",
     "report.drawings": "constraints policy report.case report.content report.figures report.findings tender",
     "report.government": "report.case report.content report.wording",
     "report.suppliers": "report.case report.content report.drawings report.findings report.texts report.wording",
-    "report.third_party": "report.case report.content report.drawings report.evidence report.wording",
+    "report.third_party": "award report.case report.content report.drawings report.evidence report.wording",
     "report.public": "governance.risks report.case report.content report.wording",
     "report.sections": "report.case report.content report.government report.public report.suppliers report.third_party",
     "report.page": "report.content report.texts report.wording",

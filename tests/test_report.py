@@ -16,6 +16,7 @@ from string import Formatter
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -467,6 +468,47 @@ def test_screens_fair_prices_and_markets_are_for_the_committee_alone(parks: po.A
     assert "cafe" in text
 
 
+def test_fair_prices_of_lots_by_their_size(tmp_path: Path) -> None:
+    """Costs uniform on 8 to 12 a unit of area, bids of the equilibrium: the band of each lot is that of its size."""
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(50, 200, 60)
+    costs = rng.uniform(8, 12, (60, 3))
+    before = pd.DataFrame(
+        [{"auction": a, "bidder": f"F{b}", "bid": sizes[a] * (costs[a, b] + (12 - costs[a, b]) / 3), "area": sizes[a]}
+         for a in range(60) for b in range(3)]
+    )  # fmt: skip
+    rows = [{"lot": f"L{n}", "estimate": 9, "area": 100 * n, "in_house": 9_999} for n in range(1, 6)]
+    bids = [tiny.bid(f"{who}{n}", who, f"L{n}", 1_000 * n + at) for n in range(1, 5) for at, who in enumerate("XYZ")]
+    award = po.award(tiny.tender(rows, *bids, tiny.bid("both", "X", "L4;L5", 4_001)))
+    page = Page(po.report(award, past=before, fair_price="area", bounds=COUNTS).html)
+    head, *table = page.rows["fair"]
+    assert head == ["lot", "bidders", "from", "to", "price"]
+    assert [(row[0], row[1], row[4]) for row in table] == [
+        ("L1", "3", "1,000"), ("L2", "3", "2,000"), ("L3", "3", "3,000"), ("L4", "3", "–"), ("L5", "2", "–")
+    ]  # fmt: skip
+    bands = np.array([[float(cell.replace(",", "")) for cell in row[2:4]] for row in table])
+    true = [auction.fair_price(stats.uniform(8, 4), n) for n in (3, 3, 3, 3, 2)]
+    known = np.array([[100 * n * price.low, 100 * n * price.high] for n, price in zip(range(1, 6), true)])
+    assert bands == pytest.approx(known, rel=0.03)
+    po.write_tender(award.tender, tmp_path / "tender")
+    (tmp_path / "tender" / "policy.toml").write_text("", encoding="utf-8")
+    before.to_csv(tmp_path / "past.csv", index=False)
+    files = [str(tmp_path / "tender"), "--past", str(tmp_path / "past.csv"), "--out", str(tmp_path / "out.html")]
+    done = CliRunner().invoke(app, ["report", *files, "--fair", "area", "--seconds", "0"])
+    assert done.exit_code == 0, done.output
+    assert Page((tmp_path / "out.html").read_text(encoding="utf-8")).rows["fair"] == page.rows["fair"]
+    for wrong, what in (
+        ({"past": before, "fair_price": "girth"}, "the lots have no such column of numbers"),
+        ({"past": before.drop(columns="area"), "fair_price": "area"}, "area"),
+        ({"fair_price": "area"}, "give past bids"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            po.report(award, bounds=COUNTS, **wrong)
+    blank = po.award(tiny.tender([*rows[:3], rows[3] | {"area": 0}, rows[4]], *bids))
+    with pytest.raises(ValueError, match="lot L4 has no size above 0 there"):
+        po.report(blank, past=before, fair_price="area", bounds=COUNTS)
+
+
 prices = st.integers(10_000, 99_999)
 
 
@@ -791,7 +833,8 @@ def test_the_command_writes_page_and_workbook(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [(["--audience", "bidder:Nobody"], "the bidders are Alder, Birch, Cedar"), (["--lang", "fr"], "'en' or 'zh'"),
-     (["--announced", "00"], "not the rules announced"), (["--pay", "guess"], "no payment rule 'guess'")],
+     (["--announced", "00"], "not the rules announced"), (["--pay", "guess"], "no payment rule 'guess'"),
+     (["--fair", "area"], "give past bids (past=, --past)")],
 )  # fmt: skip
 def test_the_command_says_what_is_wrong(options: list[str], says: str, tmp_path: Path) -> None:
     source = folder(tmp_path / "tender")

@@ -92,6 +92,9 @@ def report_command(
     audience: Annotated[str, typer.Option(help="committee, public, or bidder:NAME.")] = "committee",
     lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
     past: Annotated[Path | None, typer.Option(help="Past bids, to be screened: .csv, .parquet, .xlsx, OCDS.")] = None,
+    fair: Annotated[
+        str | None, typer.Option(help="A column of past bids and of lots, such as area: fair prices by size.")
+    ] = None,
     rule: Annotated[str | None, typer.Option("--pay", help=f"Payment rule: {', '.join(CATALOGUE)}.")] = None,
     announced: Annotated[str | None, typer.Option(help="The hash announced before opening.")] = None,
     to: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
@@ -114,6 +117,7 @@ def report_command(
         audience=audience,
         lang=lang,
         payments=rule,
+        fair_price=fair,
         past=seen,
         announced=announced,
         inputs=hashes(source, policy, past),

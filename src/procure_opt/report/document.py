@@ -94,7 +94,8 @@ def report(
         audience: "committee", "public", or "bidder:NAME".
         lang: "en" or "zh".
         payments: What winners are paid, or the name of a payment rule; None = as bid.
-        fair_price: A `FairPrice`, a `CostEstimate`, or one of them by lot.
+        fair_price: A `FairPrice`, a `CostEstimate`, or one of them by lot; or the name of a column of sizes, such as
+            "area", that past bids and lots both have: it is then estimated from `past`, bids counted in its units.
         past: Past bids, as `auction.past_bids` takes them.
         market: A `Market` (its first-price equilibrium is drawn), an `Equilibrium`, a `Comparison`, or equilibria by
             rule.
@@ -105,7 +106,8 @@ def report(
         bounds: How far to look; see `Bounds`.
 
     Raises:
-        ValueError: an audience, bidder or language that there is not, or rules that are not the announced ones.
+        ValueError: an audience, bidder or language that there is not, rules that are not the announced ones, or no
+            sizes of lots or past bids to estimate fair prices from.
         ImportError: jinja2 or matplotlib is not there (`procure-opt[report]`).
 
     >>> import procure_opt as po
@@ -131,7 +133,7 @@ def report(
     findings = look(award, reader, paid, bounds)
     known = Evidence()
     if reader.committee:
-        known = evidence(past, fair_price, market, award.tender.bids["bidder"].nunique(), seed, clock)
+        known = evidence(past, fair_price, market, award.tender, seed, clock)
     problems = check(award if paid is None else paid)
     case = Case(
         award=award, audience=reader, t=t, announcement=announcement, announced=fixed, findings=findings,

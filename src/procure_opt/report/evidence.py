@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from procure_opt.report.findings import Clock
+from procure_opt.tender import Tender
 
 if TYPE_CHECKING:
     from procure_opt.auction.fair_price import FairPrice
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from procure_opt.auction.screens import ScreenTest
 
 WHOLE = ""  # the name of a fair price that is for the tender as a whole
+REPLICATIONS = 200  # of the bootstrap behind fair prices
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +45,14 @@ class Evidence:
     equilibria: Mapping[str, Equilibrium] | None = None
 
 
-def evidence(past: Any, fair: Any, market: Any, bidders: int, seed: int, clock: Clock) -> Evidence:
+def evidence(past: Any, fair: Any, market: Any, tender: Tender, seed: int, clock: Clock) -> Evidence:
     """Read what was given; what cannot be looked at is noted.
 
     Args:
         past: Past bids, as `past_bids` takes them, or None.
-        fair: A `FairPrice`, a `CostEstimate`, one of them by lot, or None.
+        fair: A `FairPrice`, a `CostEstimate`, one of them by lot, a column of past bids and lots, or None.
         market: A `Market`, an `Equilibrium`, a `Comparison`, a mapping of equilibria by rule, or None.
-        bidders: Who bid now: how many an estimate is asked for.
+        tender: Who bids now: an estimate is asked for as many.
     """
     read = _past(past)
     test = groups = flags = None
@@ -59,7 +64,7 @@ def evidence(past: Any, fair: Any, market: Any, bidders: int, seed: int, clock: 
         test = clock.run("screens", lambda: screen_test(read, seed=seed))
         groups = clock.run("groups", lambda: suspicious_groups(read, seed=seed))
         flags = clock.run("flags", lambda: red_flags(read))
-    return Evidence(read, test, groups, flags, _fair(fair, bidders), _equilibria(market, clock))
+    return Evidence(read, test, groups, flags, _fair(fair, read, tender, seed), _equilibria(market, clock))
 
 
 def _past(past: Any) -> PastBids | None:
@@ -70,12 +75,15 @@ def _past(past: Any) -> PastBids | None:
     return past_bids(past)
 
 
-def _fair(given: Any, bidders: int) -> Mapping[str, FairPrice] | None:
+def _fair(given: Any, past: PastBids | None, tender: Tender, seed: int) -> Mapping[str, FairPrice] | None:
     if given is None:
         return None
+    if isinstance(given, str):
+        return _by_size(given, past, tender, seed)
     from procure_opt.auction.estimate import CostEstimate
     from procure_opt.auction.fair_price import FairPrice
 
+    bidders = tender.bids["bidder"].nunique()
     by_lot = dict(given) if isinstance(given, Mapping) else {WHOLE: given}
     told: dict[str, FairPrice] = {}
     for lot, each in by_lot.items():
@@ -86,6 +94,27 @@ def _fair(given: Any, bidders: int) -> Mapping[str, FairPrice] | None:
         else:
             raise TypeError(f"fair_price is a FairPrice, a CostEstimate, or one of them by lot, not {each!r}")
     return told
+
+
+def _by_size(column: str, past: PastBids | None, tender: Tender, seed: int) -> dict[str, FairPrice]:
+    """Fair prices of the lots by their size, from past bids counted in its units; each with as many as bid for it."""
+    if past is None:
+        raise ValueError(f"fair_price={column!r} is a column of past bids and of lots: give past bids (past=, --past)")
+    sizes = tender.lots.get(column)
+    if sizes is None or not pd.api.types.is_numeric_dtype(sizes):
+        raise ValueError(f"fair_price={column!r}: the lots have no such column of numbers")
+    wrong = tender.lot_names[~(sizes > 0).to_numpy(dtype=bool)]
+    if len(wrong):
+        raise ValueError(f"fair_price={column!r}: lot {', '.join(wrong[:8])} has no size above 0 there")
+    from procure_opt.auction.estimate import estimate_costs
+
+    costs = estimate_costs(past, scale=column, replications=REPLICATIONS, seed=seed)
+    offers = tender.offers
+    found = {}
+    for lot, name in enumerate(tender.lot_names):
+        rivals = len(np.unique(tender.bidder_of[offers[[lot]].indices]))
+        found[str(name)] = costs.fair_price(max(2, rivals), at={column: float(sizes.iloc[lot])})
+    return found
 
 
 def _equilibria(given: Any, clock: Clock) -> Mapping[str, Equilibrium] | None:

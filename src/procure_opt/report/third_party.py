@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from procure_opt.award import Award
 from procure_opt.report import drawings
 from procure_opt.report.case import Case
 from procure_opt.report.content import Block, Column, Table, Text, rows_of, saying
 from procure_opt.report.evidence import WHOLE
 from procure_opt.report.wording import money, number, rough, rule_in_words, translated
+
+MOST_FAIR = 3  # fair prices that are told one by one; more are a table
 
 
 def check(case: Case) -> list[Block]:
@@ -146,19 +149,35 @@ def stability(case: Case) -> list[Block]:
 
 def fair(case: Case) -> list[Block]:
     t, prices, blocks = case.t, case.evidence.fair, list[Block]()
-    if prices is not None:
+    if prices is not None and len(prices) > MOST_FAIR:
+        said = [translated(each, t) for price in prices.values() for each in (price.private_cost, *price.rests_on)]
+        level = t.share(next(iter(prices.values())).level)
+        blocks += [Text([t("say.fair.lots", level=level)]), Text(list(dict.fromkeys(said)), "ul")]
+    elif prices is not None:
         for lot, price in prices.items():
             means = {"lowest": rough(price.mean_lowest_cost), "second": rough(price.mean_second_cost)}
             said = [t("say.fair", level=t.share(price.level), n=price.n, low=rough(price.low), high=rough(price.high)),
                     t("say.fair.means", **means)]  # fmt: skip
             blocks.append(Text(said, "p", "" if lot == WHOLE else t("fig.scatter.lot", lot=lot)))
             blocks.append(Text([translated(each, t) for each in (price.private_cost, *price.rests_on)], "ul"))
+    if prices is not None:
         columns = [Column(t("col.lot")), Column(t("col.n"), "count"), Column(t("col.low"), "money"),
-                   Column(t("col.high"), "money")]  # fmt: skip
-        rows = [[lot or "–", price.n, price.low, price.high] for lot, price in prices.items()]
-        blocks.append(Table("fair", columns, rows, page=False))
+                   Column(t("col.high"), "money"), Column(t("col.price"), "money")]  # fmt: skip
+        paid = _alone(case.award)
+        rows = [[lot or "–", price.n, price.low, price.high, paid.get(lot, math.nan)] for lot, price in prices.items()]
+        blocks.append(Table("fair", columns, rows, page=len(prices) > MOST_FAIR))
     figures = drawings.bid_figure(case)
     return blocks if figures is None else [*blocks, figures]
+
+
+def _alone(award: Award) -> dict[str, float]:
+    """The net price of each lot that is let whole by a bid for it alone."""
+    tender, found = award.tender, dict[str, float]()
+    for bid, fraction, net in zip(award.bids["bid"], award.bids["fraction"], award.bids["net"]):
+        part = tender.part[[tender.bid_index(bid)]]
+        if part.nnz == 1 and part.data[0] * fraction > 1 - 1e-9:
+            found[str(tender.lot_names[part.indices[0]])] = float(net)
+    return found
 
 
 def screens(case: Case) -> list[Block]:
