@@ -956,6 +956,37 @@ def test_a_budget_is_exceeded_by_winners_that_ask_nothing() -> None:
     assert [(over.amount, over.paid) for over in paid.over_budget] == [(7, 12)]
 
 
+def test_what_is_paid_beyond_prices_belongs_to_bids_in_proportion_to_them() -> None:
+    """X asks 1 for A and nothing for B: all it is paid beyond that is for A, to the cent."""
+    rows = [bid("xa", "X", "A", 1), bid("xb", "X", "B", 0), bid("ya", "Y", "A", 4), bid("yb", "Y", "B", 4)]
+    award = po.award(tender(PLACES, *rows), po.Policy([po.Budget(5, lots=["A"]), po.Budget(5, lots=["B"])]))
+
+    def over(amount: float) -> list[tuple[str, float]]:
+        paid = dataclasses.replace(po.pay(award), amounts=pd.Series({"X": amount}))
+        return [(each.budget, each.paid) for each in paid.over_budget]
+
+    assert over(5) == over(5 + 1e-9) == []
+    assert over(5.01) == [("Budget 5.00 on A", 5.01)]
+    assert over(20) == [("Budget 5.00 on A", 20)]
+
+
+@pytest.mark.parametrize(
+    ("unit", "prices", "amounts"),
+    [
+        (0.01, (0.07, 0.35), {"X": 0.35}),  # 35 times 0.01 is 0.35000000000000003
+        (0.05, (0.05, 0.15), {"X": 0.15}),
+        (5.0, (5, 35), {"X": 35}),
+        (0.3, (0.3, 2.1), {"X": 2.1}),
+        (1e6, (2e6, 7e6), {"X": 7e6}),
+    ],
+)
+def test_amounts_are_money_whatever_its_unit(unit: float, prices: Any, amounts: dict[str, float]) -> None:
+    rows = [bid("x", "X", "A", prices[0]), bid("y", "Y", "A", prices[1])]
+    award = po.award(po.Tender([{"lot": "A"}], rows, money_unit=unit))
+    assert po.pay(award, "vcg").amounts.to_dict() == amounts
+    assert po.pay(award).amounts.to_dict() == {"X": prices[0]}
+
+
 # ---- what is refused --------------------------------------------------------------------------------------
 
 
@@ -1096,7 +1127,7 @@ def test_uniform_prices_belong_to_lots() -> None:
 def test_uniform_prices_that_a_rule_makes_impossible() -> None:
     """X is let A because a rule asks for it: at a price Y would take, it earns less than it asks."""
     award = po.award(tender("A", bid("x", "X", "A", 9), bid("y", "Y", "A", 5)), po.Policy([po.Require(bidders=["X"])]))
-    with pytest.raises(ValueError, match="no uniform prices"):
+    with pytest.raises(ValueError, match=r"^no uniform prices exist under these rules: X wins because .* vcg or core$"):
         po.pay(award, "uniform")
 
 
@@ -1174,7 +1205,7 @@ def test_a_point_that_is_not_the_nearest_is_not_taken_for_it(monkeypatch: pytest
     for wrong in ([0, 3], [3, 0], [1, 2], [1.49, 1.51], [1.5, 1.6], [1.4, 1.5]):
         assert not payments._is_nearest(np.array(wrong) - goal, g, h), wrong
     monkeypatch.setattr(payments, "_is_nearest", lambda *_: False)
-    with pytest.raises(RuntimeError, match="not verified"):
+    with pytest.raises(RuntimeError, match="^the nearest payments in the core were not verified to be optimal$"):
         payments.nearest(table, costs, goal)
 
 

@@ -875,7 +875,7 @@ def _over_budget(payments: Payments) -> list[OverBudget]:
             part = inside(tender, scope)[won]
             kept = sum(cost for lot, cost in own.items() if scope[tender.lot_names == lot].any())
             met, paid = float(part @ net_of) + kept, float(part @ raised) + kept
-            if paid > amount + tender.money_unit / 2 >= met:
+            if paid > amount + 1e-6 * max(tender.money_unit, amount) >= met:
                 found.append(OverBudget(f"Budget {amount:,.2f}{text}", amount, paid))
     return found
 
