@@ -1195,6 +1195,33 @@ def test_a_second_price_is_in_the_core() -> None:
     assert more.core_violation == pytest.approx(0.5)
 
 
+def test_a_coalition_that_is_worse_off_by_one_unit_of_money_blocks() -> None:
+    """X and Y would be paid 10 each, by what A and B would cost without them; G takes both for 19."""
+    rows = [bid("x", "X", "A", 4), bid("y", "Y", "B", 4), bid("v", "V", "A", 10), bid("w", "W", "B", 10)]
+    award = po.award(tender("A B", *rows, bid("g", "G", "A;B", 19)))
+    assert po.pay(award, "vcg").amounts.to_dict() == {"X": 10, "Y": 10}
+    assert po.pay(award, "vcg").core_violation == 1
+    assert po.pay(award, "core").amounts.to_dict() == pytest.approx({"X": 9.5, "Y": 9.5}, abs=1e-9)
+    assert payments.Economies.of(award, "bidder").searches == 3  # one for the violation, two for the core
+
+
+def test_a_gap_of_one_unit_of_money_leaves_no_uniform_prices() -> None:
+    """Three packages of two of three lots: half of each costs 15, and no award less than 16."""
+    pairs = [bid(f"p{i}", f"P{i}", lots, 10) for i, lots in enumerate(("A;B", "B;C", "C;A"))]
+    award = po.award(tender("A B C", *pairs, bid("all", "Q", "A;B;C", 16)))
+    assert award.cost == 16
+    with pytest.raises(ValueError, match=r"could be filled for 15\.00, the award costs 16\.00"):
+        po.pay(award, "uniform")
+
+
+def test_what_others_would_have_done_is_worked_out_once() -> None:
+    award = named("outside core")
+    first = payments.Economies.of(award, "bidder")
+    po.pay(award, "vcg")
+    assert payments.Economies.of(award, "bidder") is first
+    assert payments.Economies.of(award, "owner") is not first
+
+
 def test_a_point_that_is_not_the_nearest_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pairs: surpluses of 3 at most, and 3 together, near to (3, 3). A solver once gave (0, 3) as a success."""
     table, costs, goal = np.array([[1.0, 0], [0, 1], [1, 1]]), np.array([3.0, 3, 3]), np.array([3.0, 3])
