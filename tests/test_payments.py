@@ -1232,7 +1232,7 @@ def test_a_point_that_is_not_the_nearest_is_not_taken_for_it(monkeypatch: pytest
     for wrong in ([0, 3], [3, 0], [1, 2], [1.49, 1.51], [1.5, 1.6], [1.4, 1.5]):
         assert not payments._is_nearest(np.array(wrong) - goal, g, h), wrong
     monkeypatch.setattr(payments, "_is_nearest", lambda *_: False)
-    with pytest.raises(RuntimeError, match="^the nearest payments in the core were not verified to be optimal$"):
+    with pytest.raises(RuntimeError, match=r"^the nearest payments in the core were not verified to be optimal$"):
         payments.nearest(table, costs, goal)
 
 

@@ -684,7 +684,7 @@ def clearing_prices(plan: Plan, objective: float, entities: Entities) -> Floats:
         ValueError: there are none.
     """
     program = plan.program
-    strange = [key for key, start in program.start.items() if key not in ("take", "in_house", "unawarded")
+    strange = [key for key, start in program.start.items() if key not in ("take", "in_house")
                and program.cost[start : start + program.families[key].size].any()]  # fmt: skip
     if strange:
         raise ValueError(
