@@ -467,7 +467,12 @@ def performance_holds(done: Any, folder: Path) -> None:
     """Credits are from nothing to the fee, ratings from 0 to 100."""
     charged = done.charges(dict.fromkeys(done.table["contract"], 100.0))
     assert ((charged["credit"] >= 0) & (charged["credit"] <= 100)).all(), "a credit beyond the fee"
-    assert done.rating().table["rating"].between(0, 100).all(), "a rating beyond 0 to 100"
+    try:
+        rating = done.rating().table["rating"]
+    except ValueError as refused:
+        assert "no bidder has two periods" in str(refused)  # a table may be right, and too short to rate anybody
+        return
+    assert rating.between(0, 100).all(), "a rating beyond 0 to 100"
 
 
 INDICATORS = (

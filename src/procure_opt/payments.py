@@ -472,7 +472,7 @@ class Economies:
         """
         program, values = self.plan.program, found.values
         together = [self._coalition(values)]
-        if set(program.families) - {"take", "in_house", "unawarded"}:
+        if set(program.families) - {"take", "in_house"}:
             return together
         other = np.concatenate([values[key] for key in program.families])
         changed = np.flatnonzero(np.abs(other - self._awarded) > 1e-9)
@@ -495,7 +495,6 @@ class Economies:
         values = {"take": self.entities.taken}
         own = pd.Series(self.award.in_house["fraction"].to_numpy(), index=self.award.in_house["lot"], dtype=float)
         values["in_house"] = own.reindex(tender.lot_names[~np.isnan(tender.in_house)]).fillna(0.0).to_numpy()
-        values["unawarded"] = np.isin(tender.lot_names, self.award.unawarded).astype(float)
         return np.concatenate([values[key] for key in program.families])
 
     @cached_property
