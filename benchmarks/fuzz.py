@@ -470,7 +470,8 @@ def performance_holds(done: Any, folder: Path) -> None:
     try:
         rating = done.rating().table["rating"]
     except ValueError as refused:
-        assert "no bidder has two periods" in str(refused)  # a table may be right, and too short to rate anybody
+        if "no bidder has two periods" not in str(refused):  # a table may be right, and too short to rate anybody
+            raise
         return
     assert rating.between(0, 100).all(), "a rating beyond 0 to 100"
 
