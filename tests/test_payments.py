@@ -1231,6 +1231,9 @@ def test_a_point_that_is_not_the_nearest_is_not_taken_for_it(monkeypatch: pytest
     assert payments._is_nearest(np.array([1.5, 1.5]) - goal, g, h)
     for wrong in ([0, 3], [3, 0], [1, 2], [1.49, 1.51], [1.5, 1.6], [1.4, 1.5]):
         assert not payments._is_nearest(np.array(wrong) - goal, g, h), wrong
+    free = np.array([[1.0, 0]]), np.array([-1.0])  # y₁ ≥ −1 binds nowhere near: the reference itself is the nearest
+    assert payments._is_nearest(np.zeros(2), *free)
+    assert not payments._is_nearest(np.array([0.0, 1e-8]), *free)
     monkeypatch.setattr(payments, "_is_nearest", lambda *_: False)
     with pytest.raises(RuntimeError, match=r"^the nearest payments in the core were not verified to be optimal$"):
         payments.nearest(table, costs, goal)

@@ -108,7 +108,8 @@ def outsourcing_checklist(
 
 def _read_lots(lots: Any, problems: list[Problem]) -> pd.DataFrame:
     columns = {"lot": TEXT, "stage": TEXT, "estimate": NUMBER, **dict.fromkeys(OBJECT, TEXT), "quantity": NUMBER}
-    table = read_table("lots", getattr(lots, "lots", lots), problems.append, columns, ("lot",))
+    given = lots if isinstance(lots, pd.DataFrame) else getattr(lots, "lots", lots)  # a table may have a column `lots`
+    table = read_table("lots", given, problems.append, columns, ("lot",))
     if table.empty:
         problems.append(Problem("lots", None, None, "there are no lots"))
     check_within("lots", table, "estimate", 0.0, math.inf, problems.append)
