@@ -544,6 +544,9 @@ def test_more_than_one_place_in_house_is_said() -> None:
         (po.Require(lots=["L1", "L2"]), []),
         (po.Exclude(bids=["a1", "d1"]), ["Exclude (bid a1): it is excluded"]),
         (po.Exclude(bidders={"kind": "social_organisation"}), []),
+        (po.Exclude(bids={"bidder": ["Acme", "Dora"], "quality": 50}), ["Exclude (bid a1): it is excluded"]),
+        (po.Exclude(bids={"bidder": ["Acme", "Bell"], "quality": 1}), []),
+        (po.Exclude(bids={"bidder": "Bell"}), ["Exclude (bid b2): it is excluded"]),
         (po.Exclude(bidders=["Cora"], lots=["L1"]), []),
         (po.Separate(["L1"], ["L2"], per="bidder"), []),
         (po.Separate(["L3"], ["L4"]), ["Separate (Cora): wins on both sides"]),
@@ -829,6 +832,25 @@ def test_a_divisible_bid_that_is_taken_whole_is_no_replacement() -> None:
     assert sorted(award.bids["bid"]) == ["x", "y"]
     found = po.check(replace(award, policy=po.Policy([po.Resilient(0)], tie_break=None)))
     assert {each.where: each.amount for each in found if each.amount == 2} == {"X": pytest.approx(10 - 8)}
+
+
+def test_a_part_is_replaced_by_as_much_in_house() -> None:
+    """Half of A in-house costs 9 of 18, and Z's half 10: X's, for 8, is replaced for 1 more."""
+    bids = [{"bid": "x", "bidder": "X", "lots": "A:2", "price": 8},
+            {"bid": "y", "bidder": "Y", "lots": "A:2", "price": 3, "min_fraction": 0.5},
+            {"bid": "z", "bidder": "Z", "lots": "A:2", "price": 10}]  # fmt: skip
+    award = po.award(po.Tender([{"lot": "A", "demand": 4, "in_house": 18}], bids), po.Policy(tie_break=None))
+    assert sorted(award.bids["bid"]) == ["x", "y"] and award.cost == 11
+    found = po.check(replace(award, policy=po.Policy([po.Resilient(0)], tie_break=None)))
+    assert {each.where: each.amount for each in found if each.where == "X"} == {"X": pytest.approx(9 - 8)}
+
+
+def test_incumbents_may_have_numbers_for_names() -> None:
+    """A column of 7 and a blank is one of figures: 7.0 is the bidder 7, and the blank is nobody."""
+    lots = [{"lot": "A", "incumbent": 7}, {"lot": "B", "incumbent": None}]
+    bids = [{"bid": "a", "bidder": 7, "lots": "A", "price": 5}, {"bid": "b", "bidder": 8, "lots": "B", "price": 5}]
+    award = po.award(po.Tender(lots, bids), po.Policy([po.KeepIncumbents("incumbent", 0)]))
+    assert po.check(award) == []
 
 
 def test_what_an_unknown_soft_rule_charges_is_taken_from_the_award() -> None:
