@@ -845,6 +845,13 @@ def test_a_part_is_replaced_by_as_much_in_house() -> None:
     assert {each.where: each.amount for each in found if each.where == "X"} == {"X": pytest.approx(9 - 8)}
 
 
+def test_a_lot_that_is_worth_nothing_does_not_count_in_a_mean() -> None:
+    lots = [{"lot": "A", "estimate": 0}, {"lot": "B", "estimate": 10}]
+    bids = [{"bid": lot, "bidder": lot, "lots": lot, "price": 5, "quality": q} for lot, q in (("A", 90), ("B", 50))]
+    award = replace(po.award(po.Tender(lots, bids)), policy=po.Policy([po.MinQuality(60, across="award")]))
+    assert [str(each) for each in po.check(award)] == ["MinQuality: mean quality is 50, at least 60 is asked for"]
+
+
 def test_incumbents_may_have_numbers_for_names() -> None:
     """A column of 7 and a blank is one of figures: 7.0 is the bidder 7, and the blank is nobody."""
     lots = [{"lot": "A", "incumbent": 7}, {"lot": "B", "incumbent": None}]
