@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_a_text_in_parquet_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "past.parquet").write_bytes(fuzz.past_parquet()["past.parquet"].replace(b"Acme", b"A\xffme"))
     with pytest.raises(BadTable, match=r"past\.parquet: this is no Parquet file: .*UTF8"):
         fuzz.READERS["past bids, Parquet"].read(tmp_path)
+
+
+def test_the_table_keeps_the_rows_of_what_was_not_run() -> None:
+    def told(kind: str, read: int) -> fuzz.Told:
+        return fuzz.Told(kind, Counter(refused=7, read=read), (), 0.25, 3)
+
+    first = fuzz.report([told("market", 3), told("areas", 4)], 5, "")
+    again = fuzz.report([told("market", 1)], 6, f"before\n<!-- fuzz -->\n{first}\n<!-- end of fuzz -->\n| areas | 0 |")
+    rows = [line for line in again.splitlines() if line.startswith("| ")]
+    assert rows[1:] == ["| market | 6 | 7 | 1 | 0 | 0.25 | 3 |", "| areas | 5 | 7 | 4 | 0 | 0.25 | 3 |"]
 
 
 @pytest.mark.parametrize("kind", fuzz.READERS)
