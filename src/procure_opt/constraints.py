@@ -69,12 +69,23 @@ class Constraint(Protocol):
         ...
 
 
+def _plain(value: Any) -> Any:
+    """A value of NumPy as Python's: rules are announced as they are written, and read alike whoever wrote them."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    return type(value)(map(_plain, value)) if isinstance(value, (list, tuple, set)) else value
+
+
 @dataclass_transform(frozen_default=True)
 def _constraint(cls: type[T]) -> type[T]:
     """A frozen dataclass that can be a key although its filters are dicts, and whose figures are checked."""
     check = cls.__dict__.get("__post_init__")
 
     def post_init(self: Any) -> None:
+        for name in self.__dataclass_fields__:
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         penalty = self.penalty
         if penalty is not None and not (_is_number(penalty) and penalty > 0):
             reason = f"it must be a positive amount of money a unit, at most {MOST:g}"

@@ -118,7 +118,7 @@ def _cell(value: Any) -> Any:
     if value is None or value is pd.NA or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return None
     if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
+        return int(value)  # as in the tables: a column of these is one of figures
     if isinstance(value, (int, float, np.integer, np.floating)):
         return int(value) if float(value).is_integer() else float(value)
     return str(value)
@@ -137,9 +137,11 @@ def _tender(award: Award) -> Json:
     """
     tender, field = award.tender, award.policy.field(award.tender)[0]
     judged = tender.replace(lots=tender.lots.assign(reserve=np.nan))
-    above = set(judged.bid_names) - set(tender.bid_names)
-    reasons = zip(field.rejected["bid"], field.rejected["reason"])
-    aside = {str(bid): str(reason) for bid, reason in reasons if bid not in above}
+    aside = {
+        str(bid): str(reason)
+        for bid, reason in zip(field.rejected["bid"], field.rejected["reason"])
+        if not (bid in set(judged.bid_names) and str(reason).startswith("above the reserve: "))
+    }
     bids, lots, quantity = _named(judged.bids, "bid"), judged.lot_names, judged.quantity
     for place, name in enumerate(judged.bid_names):
         where = slice(quantity.indptr[place], quantity.indptr[place + 1])
@@ -182,7 +184,7 @@ def _counts(award: Award, field: Tender) -> Json:
             rows = {who: dict.fromkeys(whom, 1) for who, whom in rows.items()}
         if kind == "Capacity":
             for who in _consortia(field):
-                rows[who][f"{who} as such"] = 1
+                rows[who][f" {who}"] = 1  # no name begins with a space
         if any(whom != {who: 1} for who, whom in rows.items()):
             found[f"{kind} of {of} by {per}"] = rows
     return found
@@ -209,7 +211,7 @@ def _rooms(award: Award, field: Tender) -> Json:
     for rule in rules:
         if type(rule).__name__ == "Capacity":
             room = dict(zip(field.bidders["bidder"].astype(str), field.bidders[rule.column].astype(float)))
-            parts: dict[str, list[float]] = {f"{who} as such": [room[who]] for who in joint}
+            parts: dict[str, list[float]] = {f" {who}": [room[who]] for who in joint}
             for who, whom in _whom(field, rule.per).items():
                 for entity in whom if who not in joint else ():
                     parts.setdefault(entity, []).append(room[who])

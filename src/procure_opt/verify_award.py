@@ -1,18 +1,15 @@
 """Check the award of a tender on your own machine, with Python 3.9 or newer and nothing else:
-
     python3 verify_award.py award.json [HASH of the rules, published before opening] [DIGEST published with the award]
 It leaves with 0 if all is verified, 1 if something is wrong, 2 if something could not be checked or is not proven.
-Rules are rows, expressions of columns (a bid's is 1 if it is accepted, else 0) that must not exceed 0. Whatever their
-multipliers y ≥ 0, no award costs less than Σ_j min(0, d_j), d_j = c_j + Σ_i y_i a_ij. A column whose |d_j| exceeds what
-is left up to the goal is settled; the rest falls into cases.
+Rules are rows a_i x ≤ 0; whatever y_i ≥ 0, an award x of zeros and ones costs at least Σ_j min(0, c_j + Σ_i y_i a_ij).
 """
 import ast, hashlib, json, sys
 from fractions import Fraction
 from math import gcd, lcm
 
 NEAR, ONE = Fraction(1, 10**9), {"": 1}  # room in rows not of whole numbers; the column "" is always 1
-WHOLE = "Budget MaxLots MinAward Separate Together Require".split()  # known of bids accepted whole, and these:
-ANY = "MinQuality AttributeBound MaxShare MinShare MaxHHI MinWinners MaxWinners Capacity KeepIncumbents Exclude".split()
+WHOLE = "Budget MaxLots MinAward Separate Require".split()  # known where bids are accepted whole, and everywhere:
+ANY = "MinQuality AttributeBound MaxShare MinShare MaxHHI MinWinners MaxWinners Capacity Exclude".split()
 
 def sha(words):
     return hashlib.sha256(words.encode()).hexdigest()
@@ -27,11 +24,21 @@ def add(*parts):  # Σ factor · expression; an expression is a figure for each 
     for column, figure in ((c, f * factor) for expression, factor in parts for c, f in expression.items()):
         total[column] = total.get(column, 0) + figure
     return total
+def alike(cell, value):  # as figures where the cell is one (True is 1, "1.0" is 1), else as texts
+    try:
+        return text(cell) == text(value) if isinstance(cell, str) else round(float(cell), 15) == round(float(value), 15)
+    except (TypeError, ValueError):
+        return False
 def matching(rows, wanted):  # the names that a list, or a filter {column: value or values}, stands for; None for all
     if not isinstance(wanted, dict):
         return set(rows) if wanted is None else {text(name) for name in wanted}
-    some = {key: {text(v) for v in (v if isinstance(v, (list, tuple)) else [v])} for key, v in wanted.items()}
-    return {name for name, row in rows.items() if all(text(row[key]) in values for key, values in some.items())}
+    some = [(key, v if isinstance(v, (list, tuple, set)) else [v]) for key, v in wanted.items()]
+    found = {n for n, row in rows.items() if all(any(alike(row.get(key, n), v) for v in vs) for key, vs in some)}
+    return found or refuse(f"nothing is {wanted}")
+def refuse(why):
+    raise ValueError(why)
+def once(pairs):  # an object of the file, in which no name may stand twice
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else refuse("a name stands twice")
 
 class Case:  # a tender, its announced rules and its award: the values of the columns there, what is wrong, the rows
     def __init__(self, content):
@@ -42,10 +49,9 @@ class Case:  # a tender, its announced rules and its award: the values of the co
         self.wrong, self.rows, self.unchecked = [], {}, [f"{k}: {w}" for k, w in said if k.startswith("A lot with")]
         self.read_bids()
         self.parts = bool(self.given["discounts"]) or any(row["min_fraction"] != 1 for row in self.bids.values())
-        beyond = {"parts of bids or volume discounts": self.parts, "transaction costs": "Transaction" in self.policy,
-                  "rules that may be broken at a charge": any("penalty=None" not in words for words in rules),
-                  self.policy["Objective"]: self.policy["Objective"] != "LowestCost()"}
-        self.beyond = [words for words, so in beyond.items() if so]
+        self.beyond = ["parts of bids, discounts"] * self.parts + ["transaction costs"] * ("Transaction" in self.policy)
+        self.beyond += ["rules that may be broken at a charge"] * any("penalty=None" not in words for words in rules)
+        self.beyond += [self.policy["Objective"]] * (self.policy["Objective"] != "LowestCost()")
         self.read_award([fields(words) for words in rules if words.startswith("Cover(")])
         shared = any(n < 1 for part in self.part.values() for n in part.values())
         for number, words in enumerate(rules, 1):
@@ -53,8 +59,6 @@ class Case:  # a tender, its announced rules and its award: the values of the co
             rule = fields(words) if kind in WHOLE + ANY else {"penalty": "unknown"}
             blind = rule["penalty"] is not None or (self.parts and (kind in WHOLE or rule.get("of") == "spend"))
             blind = blind or (shared and kind in ("MaxLots", "MinAward") and rule.get("of", "lots") == "lots")
-            whom = self.given["counts"].get(f"Together of lots by {rule.get('per')}", {})
-            blind = blind or (kind == "Together" and any(len(some) > 1 for some in whom.values()))
             self.unchecked += [f"rule {number}, {words}"] * blind
             for lot in () if blind else self.lots.keys() & matching(self.lots, rule["lots"]):
                 scopes.setdefault(text(self.lots[lot][rule["each"]]) if rule["each"] else "", set()).add(lot)
@@ -64,16 +68,17 @@ class Case:  # a tender, its announced rules and its award: the values of the co
     def read_bids(self):  # parts of lots, money in units, quality, and what columns cost; "~" and a lot is in-house
         weights, self.bids, self.part, self.price = ast.literal_eval(self.policy.get("Quality", "{}")), {}, {}, {}
         home = {lot: row["in_house"] for lot, row in self.lots.items() if row["in_house"] is not None}
-        self.cost = {f"~{lot}": exact(much) / self.unit for lot, much in home.items()}
+        self.cost = {f"~{lot}": round(exact(much) / self.unit) for lot, much in home.items()}
         for bid, row in self.given["bids"].items():
             part = {lot: exact(n) / exact(self.lots[lot]["demand"]) for lot, n in row["lots"].items()}
             limits, price = [self.lots[lot]["reserve"] for lot in part], exact(row["price"]) + exact(row["fixed"])
             if None in limits or price <= sum(exact(limit) * n for limit, n in zip(limits, part.values())) * (1 + NEAR):
                 self.bids[bid], self.part[bid] = {**self.given["bidders"][row["bidder"]], **row}, part
-                self.price[bid] = price / self.unit
-                self.cost[bid] = self.price[bid] * (1 - exact(self.bids[bid]["deduction"]))
+                self.price[bid] = Fraction(round(price / self.unit))
+                self.cost[bid] = self.price[bid] * (1 - exact(self.given["bidders"][row["bidder"]]["deduction"]))
         for bid in self.bids.keys() & self.given["scores"].keys():
-            means = {key: sum(map(exact, some)) / len(some) for key, some in self.given["scores"][bid].items()}
+            marks = self.given["scores"][bid]
+            means = {key: sum(map(exact, marks[key])) / len(marks[key]) for key in weights or marks}
             weight = {key: exact(weights[key]) if weights else 1 for key in means}
             self.bids[bid]["quality"] = sum(weight[key] * means[key] for key in means) / sum(weight.values())
         self.unchecked += [f"bid {bid} is set aside: {reason}" for bid, reason in self.given["aside"].items()]
@@ -90,9 +95,9 @@ class Case:  # a tender, its announced rules and its award: the values of the co
         for (who, label), bids in groups.items():
             self.keep(f"bids {label} of {who} exclude each other", bids, ONE)
         left, may = set(self.award["unawarded"]), {lot for rule in covers for lot in matching(self.lots, rule["lots"])}
-        for lot in self.lots.keys() - (left & may):
-            self.keep(f"lot {lot} is filled at most once", self.on(lot, self.cost), ONE)
-            self.keep(f"lot {lot} is filled at least once", ONE, self.on(lot, self.cost))
+        for lot in self.lots:
+            self.keep(f"lot {lot} is filled at most once", self.on(lot, self.cost), {} if lot in left & may else ONE)
+            self.keep(f"lot {lot} is filled at least once", {} if lot in left & may else ONE, self.on(lot, self.cost))
         self.wrong += [f"no rule lets lot {lot} stay unawarded" for lot in left - may]
         self.rows["another award"] = {"": 2 - len(self.value), **{c: 1 if c in self.value else -1 for c in self.cost}}
     def on(self, lot, columns):  # what each of these columns takes of a lot
@@ -101,8 +106,8 @@ class Case:  # a tender, its announced rules and its award: the values of the co
     def at(self, expression):
         return sum(figure * self.value.get(column, 0) for column, figure in expression.items())
     def keep(self, label, small, large):  # small ≤ large, as a row
-        row = add((small, 1), (large, -1))
-        room = 0 if all(figure == int(figure) for figure in row.values()) else NEAR * max(map(abs, [1, *row.values()]))
+        row, whole = add((small, 1), (large, -1)), not self.parts
+        room = 0 if whole and all(f == int(f) for f in row.values()) else NEAR * max(1, abs(self.at(small)))
         row[""] = row.get("", 0) - room
         if self.at(row) > 0:
             self.wrong.append(f"{label}: {float(self.at(small)):.12g} exceeds {float(self.at(large)):.12g}")
@@ -112,25 +117,29 @@ class Case:  # a tender, its announced rules and its award: the values of the co
         for bid, part in self.part.items():
             here, column = lots & part.keys(), "estimate" if of == "spend" else of
             if here:
-                alike = of == "lots" or (of == "spend" and len(here) == len(part))
-                worth = {lot: part[lot] if alike else part[lot] * exact(self.lots[lot][column]) for lot in part}
+                equal = of == "lots" or (of == "spend" and len(here) == len(part))
+                some = part if of == "spend" else here  # of a price, all its lots
+                worth = {lot: part[lot] * (1 if equal else exact(self.lots[lot][column])) for lot in some}
                 share = sum(worth[lot] for lot in here)
                 found[bid] = self.price[bid] * share / sum(worth.values()) if of == "spend" else share
         return found
-    def each(self, per, taken, held=()):  # by entity, what its bids take, and what it holds already
+    def each(self, whom, taken, held):  # by entity, what its bids take, and what it holds already
         found, parts = {}, [(self.bids[bid]["bidder"], bid, much) for bid, much in taken.items()]
-        for who, column, much in parts + [(who, "", much) for who, much in dict(held).items()]:
-            for entity, weight in self.given["counts"].get(per, {}).get(who, {who: 1}).items():
+        for who, column, much in parts + [(who, "", much) for who, much in held.items()]:
+            for entity, weight in whom[who].items():
                 row = found.setdefault(entity, {})
                 row[column] = row.get(column, 0) + exact(weight) * much
         return found
     def constraint(self, kind, rule, lots, name):  # what a rule says must not exceed what, and what that is about
         of, here = rule.get("of", {"Budget": "spend", "Capacity": "demand"}.get(kind, "lots")), self.taken("lots", lots)
-        unit, kept = self.unit if of == "spend" else 1, {f"~{lot}": 1 for lot in lots if f"~{lot}" in self.cost}
-        table, taken, spent = self.given["bidders"], self.taken(of, lots), {home: self.cost[home] for home in kept}
+        table, taken, unit = self.given["bidders"], self.taken(of, lots), self.unit if of == "spend" else 1
+        spent, per = {f"~{lot}": self.cost[f"~{lot}"] for lot in lots if f"~{lot}" in self.cost}, rule.get("per")
+        whom = {who: {who if per == "owner" else text(row.get(per, who)): 1} for who, row in table.items()}
+        count = self.given["counts"].get(f"{kind} of {of} by {per}", {})
+        whom.update((who, some) for who, some in count.items() if per and (per == "owner" or table[who]["members"]))
         chosen, asked = matching(table, rule.get("bidders")), matching(self.bids, rule.get("bids"))
         held = {who: exact(row[rule["existing"]]) / unit for who, row in table.items() if rule.get("existing")}
-        rows = self.each(f"{kind} of {of} by {rule.get('per', 'bidder')}", taken, held)
+        rows = self.each(whom, taken, held)
         if "base" in rule:  # a share of everything here, or of all that is awarded
             sizes = {"": sum(1 if of == "lots" else exact(self.lots[lot][of]) for lot in lots if of != "spend")}
             total = taken if rule["base"] == "awarded" else {**taken, **spent} if of == "spend" else sizes
@@ -140,11 +149,11 @@ class Case:  # a tender, its announced rules and its award: the values of the co
             amounts = rule["amount"] if isinstance(rule["amount"], dict) else {name: rule["amount"]}
             yield "", {**taken, **spent}, {"": {text(key): exact(much) / unit for key, much in amounts.items()}[name]}
         elif kind in ("MinQuality", "AttributeBound"):
+            mean = self.taken("estimate", lots) if rule["across"] == "award" else {}
             limits = ((1, rule.get("at_least", rule.get("score"))), (-1, rule.get("at_most")))
             for sign, limit in ((sign, exact(limit)) for sign, limit in limits if limit is not None):
                 lack = {bid: sign * (limit - exact(self.bids[bid][rule.get("column", "quality")])) for bid in here}
-                if rule["across"] == "award":
-                    mean = self.taken("estimate", lots)
+                if mean:
                     yield f"{limit} in the mean", {bid: much * mean[bid] for bid, much in lack.items()}, {}
                 else:
                     yield from ((f"{limit} in bid {bid}", {bid: much}, {}) for bid, much in lack.items() if much > 0)
@@ -164,14 +173,6 @@ class Case:  # a tender, its announced rules and its award: the values of the co
         elif kind == "Capacity":
             rooms = self.given["rooms"][f"{rule['column']} by {rule['per']}"]
             yield from ((who, row, {"": exact(rooms[who])}) for who, row in rows.items() if who in rooms)
-        elif kind == "Together":  # whoever holds some of it holds all
-            some = [(f"{who} {lot}", row, self.on(lot, row)) for who, row in {**rows, "": kept}.items() for lot in lots]
-            yield from ((f"{label}, {column}", {column: 1}, held) for label, row, held in some for column in row)
-        elif kind == "KeepIncumbents":
-            names = [(lot, text(self.lots[lot][rule["column"]])) for lot in lots]
-            stay = [self.on(lot, rows.get(who, ())) for lot, who in names if who]
-            yield "", {"": sum(self.at(row) < 1 - NEAR for row in stay)}, {"": rule["max_switches"]}
-            yield "in parts", {"": len(stay)}, add(({"": rule["max_switches"]}, 1), *((row, 1) for row in stay))
         elif kind == "Exclude":
             yield from ((f"bid {bid}", {bid: 1}, {}) for who in chosen for bid in asked & rows.get(who, {}).keys())
         elif kind == "Require":
@@ -196,9 +197,10 @@ class Case:  # a tender, its announced rules and its award: the values of the co
             room = per * goal - sum(f * fixed[c] if c in fixed else min(f, 0) for c, f in slope.items())
             fixed.update((c, int(f < 0)) for c, f in slope.items() if abs(f) > room and c not in fixed)
             todo += [({**fixed, split: 1}, y), ({**fixed, split: 0}, y)] if split else [(fixed, y)] * (room >= 0)
-        return not todo, fixed
+        return not todo, {**fixed}
     def draw(self, goal, proofs):  # each bid called is accepted, or no award with it and those before costs as little
-        seed, fixed = fields(self.policy["Ties"])["seed"], self.dearer(goal, proofs["all"], ONE)[1]
+        seed, first = fields(self.policy["Ties"])["seed"], [[proofs["all"]["cases"][0][0], None]]
+        fixed = self.dearer(goal, {**proofs["all"], "cases": first}, ONE)[1]  # what is settled without cases
         for bid in sorted(self.bids, key=lambda bid: sha(f"{seed}:{bid}")):
             idle = bid in self.value or not fixed.get(bid, 1)
             if not idle and not self.dearer(goal, proofs["each"][bid], {**fixed, bid: 1})[0]:
@@ -219,7 +221,7 @@ def judge(file, published=()):  # what is wrong and what could not be checked, a
         amount, net = exact(paid["amounts"].get(who, 0)), sum(net for winner, net in nets if winner == who)
         figures[f"payment of {who}"] = (amount, net if paid["rule"] == "pay_as_bid" else max(net, amount / case.unit))
     for what, (told, units) in figures.items():
-        if abs(exact(told) / case.unit - units) > Fraction(1, 10**6):
+        if abs(exact(told) / case.unit - units) > Fraction(1, 10**6) + abs(units) / 10**15:  # floats were added up
             case.wrong.append(f"the {what} is {float(units * case.unit):.12g}, and is given as {float(told):.12g}")
     case.unchecked += [f"that {paid['rule']} pays these amounts"] * (paid["rule"] != "pay_as_bid") + case.beyond
     scale = lcm(*(cost.denominator for cost in case.cost.values()))
@@ -228,22 +230,20 @@ def judge(file, published=()):  # what is wrong and what could not be checked, a
         case.unchecked.append("that nothing is cheaper: " + proof.get("why", "it is not judged of such a tender"))
     elif not case.dearer(goal if proof["alone"] else goal - step, proof, ONE)[0]:
         case.wrong.append("the proof that nothing is cheaper does not hold")
-    elif not proof["alone"] and "why" in proof["draw"]:
-        case.unchecked += [f"the draw among equals: {proof['draw']['why']}"] * (case.policy["Ties"] != "None")
+    elif not proof["alone"] and ("why" in proof["draw"] or not case.policy["Ties"].startswith("DrawLots(")):
+        case.unchecked += [f"the choice among equals: {proof['draw'].get('why')}"] * (case.policy["Ties"] != "None")
     elif not proof["alone"]:
         case.draw(goal, proof["draw"])
     return case.wrong, case.unchecked
-
 def main(*arguments):
     try:
         with open(arguments[0], encoding="utf-8") as file:
-            wrong, unchecked = judge(json.load(file), arguments[1:])
+            wrong, unchecked = judge(json.load(file, object_pairs_hook=once), arguments[1:])
     except Exception as problem:  # whatever was done to the file, the answer is a sentence
         wrong, unchecked = [f"the file cannot be understood ({type(problem).__name__}: {problem})"], []
     lines = [f"WRONG: {x}" for x in wrong] + [f"NOT CHECKED: {x}" for x in unchecked] or ["Everything is verified."]
     print("\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines))
     return 1 if wrong else 2 if unchecked else 0
-
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(*sys.argv[1:]))
