@@ -650,6 +650,13 @@ def test_parts_that_add_up_but_for_rounding_are_no_alarm() -> None:
     assert judged(contest(award))[0] == []
 
 
+def test_a_lot_may_stay_open_in_part() -> None:
+    offers = po.Tender(lots("A", "B", estimate=1), [bid("b", "X", "A;B", 4, min_fraction=0)])
+    award = po.award(offers, po.Policy([po.MaxShare(0.3), po.Cover(penalty=9)]))
+    assert 0.29 < award.bids["fraction"][0] < 0.31 and award.unawarded == ("A", "B")
+    assert judged(contest(award))[0] == []
+
+
 def test_a_measure_is_asked_for_only_where_a_rule_counts() -> None:
     rows = [{"lot": "A", "estimate": 10, "in_house": 50}, {"lot": "B", "in_house": 50}]
     bids = [bid("x", "X", "A;B", 20), bid("y", "Y", "A", 8), bid("z", "Z", "B", 18)]

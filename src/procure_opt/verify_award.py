@@ -6,7 +6,6 @@ Rules are rows a_i x ≤ 0; whatever y_i ≥ 0, an award x of zeros and ones cos
 import ast, hashlib, json, sys
 from fractions import Fraction
 from math import gcd, lcm
-
 NEAR, ONE = Fraction(1, 10**9), {"": 1}  # room in rows not of whole numbers; the column "" is always 1
 WHOLE = "Budget MaxLots MinAward Separate Require".split()  # known where bids are accepted whole, and everywhere:
 ANY = "MinQuality AttributeBound MaxShare MinShare MaxHHI MinWinners MaxWinners Capacity Exclude".split()
@@ -96,8 +95,9 @@ class Case:  # a tender, its announced rules and its award: the values of the co
             self.keep(f"bids {label} of {who} exclude each other", bids, ONE)
         left, may = set(self.award["unawarded"]), {lot for rule in covers for lot in matching(self.lots, rule["lots"])}
         for lot in self.lots:
-            self.keep(f"lot {lot} is filled at most once", self.on(lot, self.cost), {} if lot in left & may else ONE)
-            self.keep(f"lot {lot} is filled at least once", {} if lot in left & may else ONE, self.on(lot, self.cost))
+            filled, least = self.on(lot, self.cost), {} if lot in left & may else ONE
+            self.keep(f"lot {lot} is filled at most once", filled, ONE if self.parts else least)
+            self.keep(f"lot {lot} is filled at least once", least, filled)
         self.wrong += [f"no rule lets lot {lot} stay unawarded" for lot in left - may]
         self.rows["another award"] = {"": 2 - len(self.value), **{c: 1 if c in self.value else -1 for c in self.cost}}
     def on(self, lot, columns):  # what each of these columns takes of a lot
