@@ -31,6 +31,7 @@ def test_damaged_files_are_refused_in_words_or_read_correctly(kind: str) -> None
         ("tender, workbook", 21, 2544),  # a row without cells among the facts of the tender
         ("policy, ledger", 21, 350),  # a penalty of 5,000 digits
         ("policy, OCDS", 21, 5113),  # at most 1e308 lots
+        ("performance", 24, 7133),  # figures of 1e308, whose mean is none
         ("lots, duties, regime", 23, 5483),  # a column `lots` among the lots
     ],
 )

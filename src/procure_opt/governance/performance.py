@@ -6,7 +6,6 @@ indicator by an evaluator.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -22,6 +21,7 @@ from procure_opt.governance.arguments import number
 Floats = NDArray[np.float64]
 
 KEY = ["contract", "indicator", "period"]
+MOST = 1e15  # beyond it floats are no longer exact to a unit, and nothing delivered is counted in so many
 
 
 # ---- what the contract says -------------------------------------------------------------------------------
@@ -225,8 +225,8 @@ def performance(table: Table, indicators: Sequence[Indicator]) -> Performance:
     columns = {"contract": TEXT, "indicator": TEXT, "period": TEXT, "measured": NUMBER, "target": NUMBER}
     rows = read_table("performance", as_frame("performance", table, problems.append, required), problems.append,
                       columns | {"evaluator": TEXT}, required)  # fmt: skip
-    check_within("performance", rows, "measured", 0.0, math.inf, problems.append)
-    check_within("performance", rows, "target", 0.0, math.inf, problems.append)
+    check_within("performance", rows, "measured", 0.0, MOST, problems.append)
+    check_within("performance", rows, "target", 0.0, MOST, problems.append)
     check_unique("performance", rows, [*KEY, "evaluator"], problems.append)
     for row, name in rows["indicator"][~rows["indicator"].isin(["", *agreed])].items():
         told = f"nothing is agreed on {name!r}; there are {', '.join(agreed)}"
