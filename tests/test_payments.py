@@ -1231,6 +1231,7 @@ def test_a_point_that_is_not_the_nearest_is_not_taken_for_it(monkeypatch: pytest
     assert payments._is_nearest(np.array([1.5, 1.5]) - goal, g, h)
     for wrong in ([0, 3], [3, 0], [1, 2], [1.49, 1.51], [1.5, 1.6], [1.4, 1.5]):
         assert not payments._is_nearest(np.array(wrong) - goal, g, h), wrong
+        assert not payments._is_nearest((np.array(wrong) - goal) / 100, g, h / 100), wrong
     free = np.array([[1.0, 0]]), np.array([-1.0])  # y₁ ≥ −1 binds nowhere near: the reference itself is the nearest
     assert payments._is_nearest(np.zeros(2), *free)
     assert not payments._is_nearest(np.array([0.0, 1e-8]), *free)
@@ -1296,6 +1297,16 @@ def test_the_rules_bind_what_others_would_have_done() -> None:
     paid = po.pay(named("four suppliers", po.MaxLots(1)), "vcg")
     assert paid.amounts.to_dict() == {"s1": 19, "s2": 19, "s3": 19}
     assert (paid.amounts >= paid.award.by_bidder["price"]).all()
+
+
+def test_which_rules_are_truthful_and_which_in_the_core() -> None:
+    """Nobody undercuts winners that are paid what they ask; a uniform price may exceed what another lot costs."""
+    claims = {name: (rule.truthful, rule.in_core) for name, rule in payments.CATALOGUE.items()}
+    assert claims == {
+        "pay_as_bid": (False, True), "vcg": (True, False), "core": (False, True), "core_nearest_bid": (False, True),
+        "core_nearest_zero": (False, True), "uniform": (False, False),
+    }  # fmt: skip
+    assert all(type(claim) is bool for both in claims.values() for claim in both)
 
 
 def test_which_bids_exclude_each_other() -> None:
