@@ -137,11 +137,9 @@ def _tender(award: Award) -> Json:
     """
     tender, field = award.tender, award.policy.field(award.tender)[0]
     judged = tender.replace(lots=tender.lots.assign(reserve=np.nan))
-    aside = {
-        str(bid): str(reason)
-        for bid, reason in zip(field.rejected["bid"], field.rejected["reason"])
-        if not (bid in set(judged.bid_names) and str(reason).startswith("above the reserve: "))
-    }
+    rejected = field.rejected
+    above = rejected["bid"].isin(judged.bid_names) & rejected["reason"].str.startswith("above the reserve: ")
+    aside = {str(bid): str(reason) for bid, reason in rejected.loc[~above, ["bid", "reason"]].to_numpy()}
     bids, lots, quantity = _named(judged.bids, "bid"), judged.lot_names, judged.quantity
     for place, name in enumerate(judged.bid_names):
         where = slice(quantity.indptr[place], quantity.indptr[place + 1])
@@ -175,11 +173,10 @@ def _counts(award: Award, field: Tender) -> Json:
     found: Json = {}
     for rule in award.policy.constraints:
         kind, per = type(rule).__name__, getattr(rule, "per", None)
-        if per is None:
+        if per is None or kind not in (*verify_award.WHOLE, *verify_award.ANY):
             continue
         of = getattr(rule, "of", "demand" if kind == "Capacity" else "lots")
-        contracts = kind in ("MinWinners", "MaxWinners", "Together")
-        rows = _whom(field, per, winners=contracts, split=kind == "MaxHHI")
+        rows = _whom(field, per, winners=kind in ("MinWinners", "MaxWinners"), split=kind == "MaxHHI")
         if kind in ("MaxLots", "Separate") or (kind == "MinAward" and of == "lots"):
             rows = {who: dict.fromkeys(whom, 1) for who, whom in rows.items()}
         if kind == "Capacity":
