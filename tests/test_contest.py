@@ -544,7 +544,6 @@ GREEN = [
         po.MaxShare(np.float64(0.5), of="lots"), po.MaxLots(np.int64(2), lots=[np.str_("A"), "B", "C"]),
         po.Exclude(["X"], lots=["A"]),
     ],
-    ids=str,
 )  # fmt: skip
 def test_filters_mean_what_they_mean_in_the_library(rule: Any) -> None:
     bidders = [{"bidder": "X", "sme": False}, {"bidder": "Y", "sme": True}]

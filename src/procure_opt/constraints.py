@@ -75,7 +75,9 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return {_plain(key): _plain(each) for key, each in value.items()}
-    return type(value)(map(_plain, value)) if isinstance(value, (list, tuple, set)) else value
+    if isinstance(value, (set, frozenset)):  # whose order differs from run to run, and with it the hash of the rules
+        return sorted(map(_plain, value), key=repr)
+    return type(value)(map(_plain, value)) if isinstance(value, (list, tuple)) else value
 
 
 @dataclass_transform(frozen_default=True)
